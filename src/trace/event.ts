@@ -1,0 +1,53 @@
+/**
+ * Events of a running machine. The core holds one optional sink and tests it once per event; sinks (counters, text, Perfetto)
+ * live in `trace/` and are chosen by `lab/`, `cli/` and tests.
+ */
+import type { EL } from '../arch/el.ts'
+
+/** Which software a PE is executing, as L0 sees it. */
+export type Level = 'machine' | 'L0' | 'vm' | 'vEL2' | 'L1' | 'L2' | 'L3'
+
+export interface ExceptionEvent {
+  readonly kind: 'exception'
+  readonly pe: number
+  /** 'sync' | 'irq' | 'fiq' | 'serror'. */
+  readonly type: 'sync' | 'irq' | 'fiq' | 'serror'
+  readonly from: EL
+  readonly to: EL
+  /** Preferred return address. */
+  readonly pc: bigint
+  /** ESR_ELx value (32 bits); 0 for interrupts. */
+  readonly syndrome: number
+  readonly far: bigint
+  readonly pstate: number
+  /** Instructions this PE has executed. */
+  readonly instructions: number
+}
+
+export interface ReturnEvent { readonly kind: 'eret', readonly pe: number, readonly from: EL, readonly to: EL, readonly pc: bigint, readonly pstate: number, readonly instructions: number }
+
+/** What L0 did with an exit, once per exception to EL2 that L0 handles. */
+export interface ExitEvent {
+  readonly kind: 'exit'
+  readonly pe: number
+  readonly vm: number
+  readonly vcpu: number
+  /** Level that was running when the exit happened. */
+  readonly level: Level
+  readonly pc: bigint
+  readonly syndrome: number
+  /** Register or instruction name for system-register exits, otherwise the class: 'HVC', 'ERET', 'stage 2 abort', 'IRQ' ... */
+  readonly subject: string
+  readonly direction: 'read' | 'write' | null
+  /** What was done, in words: 'emulate', 'inject to vEL2', 'enter L2', 'shadow stage 2 fill', ... */
+  readonly action: string
+}
+
+/** A guest executed the marker hint (HINT #126 with X0 = value); NOP everywhere else. */
+export interface MarkerEvent { readonly kind: 'marker', readonly pe: number, readonly value: number, readonly instructions: number }
+
+export type TraceEvent = ExceptionEvent | ReturnEvent | ExitEvent | MarkerEvent
+export type TraceSink = (event: TraceEvent) => void
+
+/** HINT #126 is in the space of unallocated hints: a NOP on hardware and in QEMU, a probe of the laboratory here. */
+export const MARKER_HINT = 126
