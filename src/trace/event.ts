@@ -44,7 +44,9 @@ export interface ExitEvent {
 }
 
 /** A guest executed the marker hint (HINT #126 with X0 = value); NOP everywhere else. */
-export interface MarkerEvent { readonly kind: 'marker', readonly pe: number, readonly value: number, readonly instructions: number }
+export interface MarkerEvent { readonly kind: 'marker', readonly pe: number, readonly value: number, readonly instructions: number
+  /** The PE's clock: instructions and charges by the cost model. */
+  readonly cycles: number }
 
 export type TraceEvent = ExceptionEvent | ReturnEvent | ExitEvent | MarkerEvent
 export type TraceSink = (event: TraceEvent) => void

@@ -1,0 +1,31 @@
+// Sets up what a fresh clone lacks: the npm packages of package-lock.json, Node 26 among them.
+// Plain JavaScript for Node 20 and newer. Does nothing when node_modules is what the lock file asks for.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+export const node = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+
+export function setUp() {
+  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+  const stamp = join(root, 'node_modules', '.nidus-setup')
+  if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
+  process.stderr.write('nidus: installing npm packages (once)\n')
+  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
+  if (npm.status !== 0 || !existsSync(node)) {
+    process.stderr.write(`nidus: \`npm ci\` failed${npm.status === 0 ? ': it did not bring node_modules/node/bin/node' : ''}; is the npm registry reachable?\n`)
+    process.exit(2)
+  }
+  writeFileSync(stamp, lock)
+}
+
+/** Runs `node ARGS` with Node 26 and this process's streams; returns the exit code. */
+export function runNode(args) {
+  const child = spawnSync(node, ['--no-warnings', ...args], { cwd: root, stdio: 'inherit' })
+  return child.status ?? (child.signal === 'SIGINT' ? 130 : 5)
+}
+
+if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === process.argv[1]) setUp()
