@@ -1,0 +1,56 @@
+/** What a machine is made of: plain data plus the sinks of its output. */
+import type { CostModel } from '../arch/cost.ts'
+import type { Feature, ProfileName } from '../arch/features.ts'
+import type { GicVersion } from '../arch/gic.ts'
+import type { EL2Software, PhysicalMemory } from '../hypervisor/host.ts'
+import type { TraceSink } from '../trace/event.ts'
+
+/** What L0 (and the VMM that is its user space) gets to know when it is attached. */
+export interface L0Environment {
+  readonly memory: PhysicalMemory
+  /** All of RAM; `reserved` is the part at its top that is kept for L0's own tables. */
+  readonly ram: { readonly base: number, readonly size: number }
+  readonly reserved: { readonly base: number, readonly size: number }
+  readonly peCount: number
+  readonly profile: ProfileName
+  readonly features: ReadonlySet<Feature>
+  readonly gicVersion: GicVersion
+}
+export type L0Factory = (environment: L0Environment) => EL2Software
+
+export interface MachineOptions {
+  readonly board?: 'virt' | 'moonshot'
+  /** Default: the board's (3 on virt, 2 on moonshot). */
+  readonly gic?: GicVersion
+  /** Default: the board's (1 on virt, 8 on moonshot). At most 8. */
+  readonly smp?: number
+  /** RAM from 0x4000_0000. Default 256 MiB. */
+  readonly memBytes?: number
+  /** Default v8.4. */
+  readonly profile?: ProfileName
+  readonly hide?: readonly Feature[]
+  /** Boot in EL2. Without it, and without L0, the PEs have no EL2. */
+  readonly el2?: boolean
+  /** Software at EL2 in TypeScript. */
+  readonly l0?: L0Factory
+  /** Top of RAM kept for L0. Default 16 MiB with L0, else 0. */
+  readonly reservedBytes?: number
+  readonly costs?: CostModel
+  /** Most instructions of one turn when there is more than one PE. Default 1000. */
+  readonly quantum?: number
+  readonly console?: (byte: number) => void
+  readonly onEvent?: TraceSink
+  /** Symbol at an address, for messages only. */
+  readonly symbolAt?: (pc: bigint) => string | undefined
+  /** Compute traceHash (costs a few percent). Default true. */
+  readonly hash?: boolean
+}
+
+export interface RunLimits {
+  /** Exact console bytes; the run ends right after the last of them is printed. */
+  readonly until?: string
+  /** Instructions of all PEs together, counted from this call; the run may pass it by less than one turn. */
+  readonly maxInstructions?: number
+  /** Asked between turns (every few ms); true ends the run with 'interrupted'. */
+  readonly interrupted?: () => boolean
+}
