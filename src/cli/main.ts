@@ -1,0 +1,61 @@
+/** The `nidus` command: routes, help, errors and exit codes. Each command is a file of parse, call, print in commands/. */
+import { readFileSync } from 'node:fs'
+import { buildApplication, buildRouteMap, run, text_en, type ApplicationText, type StricliProcess } from '@stricli/core'
+import { BadInput } from '../arch/bad-input.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { EXIT } from './exit-codes.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+
+const routes = buildRouteMap({
+  routes: { doctor: doctorCommand },
+  docs: {
+    brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
+    fullDescription: [
+      'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap.',
+      '',
+      'Examples:',
+      '  nidus paper                         the tables of the NEVE paper, measured beside published',
+      '  nidus paper --why hypercall@v8.3    every trap of one nested hypercall, in order',
+      "  nidus explain 'mrs x0, vtcr_el2' --at vEL2 --arch v8.3",
+      '  nidus doctor                        what is missing on this machine',
+      '',
+      'Exit codes: 0 done, 1 the guest reported failure, 2 usage or bad input, 3 the guest died or hit something unimplemented, 4 timeout, 5 a bug of ours, 130 Ctrl-C.',
+    ].join('\n'),
+  },
+})
+
+/** One line for bad input; a stack and a request to report for anything else. */
+function describeError(error: unknown): string {
+  if (error instanceof BadInput) return `nidus: ${error.message}`
+  return `nidus: this is a bug of Nidus, please report it\n${error instanceof Error ? error.stack ?? error.message : String(error)}`
+}
+
+const text: ApplicationText = {
+  ...text_en,
+  exceptionWhileParsingArguments: error => error instanceof Error ? `nidus: ${error.message}` : String(error),
+  exceptionWhileRunningCommand: describeError,
+  exceptionWhileLoadingCommandFunction: describeError,
+  exceptionWhileLoadingCommandContext: describeError,
+  noCommandRegisteredForInput: ({ input, corrections }) =>
+    `nidus: there is no command '${input}'${corrections.length > 0 ? `; did you mean ${corrections.join(' or ')}?` : '; see nidus --help'}`,
+}
+
+const application = buildApplication(routes, {
+  name: 'nidus',
+  versionInfo: { currentVersion: version },
+  scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
+  documentation: { useAliasInUsageLine: true },
+  localization: { loadText: () => text },
+  determineExitCode: error => error instanceof BadInput ? EXIT.badInput : EXIT.ourBug,
+})
+
+export async function main(args: readonly string[]): Promise<void> {
+  process.on('SIGINT', () => process.exit(EXIT.interrupted))
+  // A reader that goes away (`nidus matrix | head`) is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.ourBug))
+  await run(application, args.length > 0 ? args : ['--help'], { process: process as StricliProcess & typeof process })
+  const code = Number(process.exitCode ?? 0)
+  // The parser reports its own errors as negative codes: all of them are usage.
+  if (code < 0) process.exitCode = EXIT.badInput
+}
