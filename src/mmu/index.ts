@@ -1,0 +1,5 @@
+export * from './translation.ts'
+export * from './regime.ts'
+export * from './walk.ts'
+export * from './at.ts'
+export * from './tlbi.ts'
