@@ -30,7 +30,8 @@ export interface PhysicalMemory {
   isRam(pa: number, size: number): boolean
 }
 
-export type GicFrame = 'GICD' | 'GICC' | 'GICH'
+/** `GICR`: this PE's redistributor (RD_base at 0, SGI_base at 0x10000). */
+export type GicFrame = 'GICD' | 'GICR' | 'GICC' | 'GICH'
 
 export interface Host {
   readonly pe: number

@@ -1,0 +1,37 @@
+/** What a virtual machine is made of: plain data (design D6, section 5 `--on vm`). */
+import type { Feature, ProfileName } from '../arch/features.ts'
+import type { GicVersion } from '../arch/gic.ts'
+
+/**
+ * The EL2 that a VM gets. `nvhe` hides FEAT_VHE, `vhe` is for guests that set HCR_EL2.E2H at once; `nvhe-or-vhe` offers what the profile has
+ * and finds out at L1's first write of HCR_EL2.
+ */
+export type VirtualEL2 = 'none' | 'nvhe' | 'vhe' | 'nvhe-or-vhe'
+
+export interface VmDescription {
+  /** arm64 Image or ELF, uncompressed. */
+  readonly image: Uint8Array
+  readonly initrd?: Uint8Array
+  readonly append?: string
+  /** Replaces the generated device tree. */
+  readonly dtb?: Uint8Array
+  readonly smp?: number
+  readonly memBytes: number
+  readonly el2?: VirtualEL2
+  /** Default: the machine's profile and hidden features. */
+  readonly profile?: ProfileName
+  readonly hide?: readonly Feature[]
+  /** Default: the machine's. */
+  readonly gic?: GicVersion
+  readonly console?: (byte: number) => void
+}
+
+export type VmEnd = { readonly kind: 'off' } | { readonly kind: 'reset' } | { readonly kind: 'died', readonly detail: string }
+
+export interface L0Options {
+  readonly vms: readonly VmDescription[]
+  /** World-switch policy, design D6. Default `lazy`. */
+  readonly policy?: 'split' | 'lazy'
+  /** A VM ended; when the last one has, every PE answers 'off'. */
+  readonly onEnd?: (vm: number, end: VmEnd) => void
+}
