@@ -1,0 +1,183 @@
+/*
+ * System registers, each by name. Registers that the assembler does not know at -march=armv8-a are given by encoding
+ * (op0, op1, CRn, CRm, op2 of the Arm ARM).
+ *
+ * Every access names the Linux 4.10 function whose access it mirrors. The name costs nothing at run time: it is read
+ * by mini-kvm/accesses.mjs, which compares the source with mini-kvm/linux-4.10.txt.
+ */
+#ifndef LIB_SYSREG_H
+#define LIB_SYSREG_H
+#include "types.h"
+
+#define sysreg_read(reg, function)                                      \
+    ({                                                                  \
+        _Static_assert(sizeof(function) > 1, "name the 4.10 function"); \
+        u64 value_;                                                     \
+        __asm__ volatile("mrs %0, " SR_##reg : "=r"(value_));           \
+        value_;                                                         \
+    })
+#define sysreg_write(reg, value, function)                               \
+    do {                                                                 \
+        _Static_assert(sizeof(function) > 1, "name the 4.10 function");  \
+        u64 value_ = (u64)(value);                                       \
+        __asm__ volatile("msr " SR_##reg ", %x0" : : "rZ"(value_));       \
+    } while (0)
+
+/* EL1 translation regime, exceptions, identification. */
+#define SR_SCTLR_EL1 "sctlr_el1"
+#define SR_ACTLR_EL1 "actlr_el1"
+#define SR_CPACR_EL1 "cpacr_el1"
+#define SR_TTBR0_EL1 "ttbr0_el1"
+#define SR_TTBR1_EL1 "ttbr1_el1"
+#define SR_TCR_EL1 "tcr_el1"
+#define SR_ESR_EL1 "esr_el1"
+#define SR_AFSR0_EL1 "afsr0_el1"
+#define SR_AFSR1_EL1 "afsr1_el1"
+#define SR_FAR_EL1 "far_el1"
+#define SR_MAIR_EL1 "mair_el1"
+#define SR_VBAR_EL1 "vbar_el1"
+#define SR_CONTEXTIDR_EL1 "contextidr_el1"
+#define SR_AMAIR_EL1 "amair_el1"
+#define SR_CNTKCTL_EL1 "cntkctl_el1"
+#define SR_PAR_EL1 "par_el1"
+#define SR_ELR_EL1 "elr_el1"
+#define SR_SPSR_EL1 "spsr_el1"
+#define SR_SP_EL1 "sp_el1"
+#define SR_SP_EL0 "sp_el0"
+#define SR_CSSELR_EL1 "csselr_el1"
+#define SR_TPIDR_EL0 "tpidr_el0"
+#define SR_TPIDRRO_EL0 "tpidrro_el0"
+#define SR_TPIDR_EL1 "tpidr_el1"
+#define SR_MDSCR_EL1 "mdscr_el1"
+#define SR_MDCCINT_EL1 "mdccint_el1"
+#define SR_MPIDR_EL1 "mpidr_el1"
+#define SR_MIDR_EL1 "midr_el1"
+#define SR_CTR_EL0 "ctr_el0"
+#define SR_CurrentEL "CurrentEL"
+#define SR_DAIF "daif"
+#define SR_ID_AA64PFR0_EL1 "id_aa64pfr0_el1"
+#define SR_ID_AA64DFR0_EL1 "id_aa64dfr0_el1"
+#define SR_ID_AA64ISAR0_EL1 "id_aa64isar0_el1"
+#define SR_ID_AA64MMFR0_EL1 "id_aa64mmfr0_el1"
+#define SR_ID_AA64MMFR1_EL1 "id_aa64mmfr1_el1"
+#define SR_PMSELR_EL0 "pmselr_el0"
+#define SR_PMUSERENR_EL0 "pmuserenr_el0"
+
+/* VHE: what the _EL1 name means for the guest while HCR_EL2.E2H is 1 (op1 = 5). */
+#define SR_SCTLR_EL12 "S3_5_C1_C0_0"
+#define SR_CPACR_EL12 "S3_5_C1_C0_2"
+#define SR_TTBR0_EL12 "S3_5_C2_C0_0"
+#define SR_TTBR1_EL12 "S3_5_C2_C0_1"
+#define SR_TCR_EL12 "S3_5_C2_C0_2"
+#define SR_SPSR_EL12 "S3_5_C4_C0_0"
+#define SR_ELR_EL12 "S3_5_C4_C0_1"
+#define SR_AFSR0_EL12 "S3_5_C5_C1_0"
+#define SR_AFSR1_EL12 "S3_5_C5_C1_1"
+#define SR_ESR_EL12 "S3_5_C5_C2_0"
+#define SR_FAR_EL12 "S3_5_C6_C0_0"
+#define SR_MAIR_EL12 "S3_5_C10_C2_0"
+#define SR_AMAIR_EL12 "S3_5_C10_C3_0"
+#define SR_VBAR_EL12 "S3_5_C12_C0_0"
+#define SR_CONTEXTIDR_EL12 "S3_5_C13_C0_1"
+#define SR_CNTKCTL_EL12 "S3_5_C14_C1_0"
+#define SR_CNTV_CTL_EL02 "S3_5_C14_C3_1"
+#define SR_CNTV_CVAL_EL02 "S3_5_C14_C3_2"
+
+/* EL2. */
+#define SR_HCR_EL2 "hcr_el2"
+#define SR_HSTR_EL2 "hstr_el2"
+#define SR_CPTR_EL2 "cptr_el2"
+#define SR_MDCR_EL2 "mdcr_el2"
+#define SR_VTTBR_EL2 "vttbr_el2"
+#define SR_VTCR_EL2 "vtcr_el2"
+#define SR_VPIDR_EL2 "vpidr_el2"
+#define SR_VMPIDR_EL2 "vmpidr_el2"
+#define SR_TPIDR_EL2 "tpidr_el2"
+#define SR_ESR_EL2 "esr_el2"
+#define SR_FAR_EL2 "far_el2"
+#define SR_HPFAR_EL2 "hpfar_el2"
+#define SR_ELR_EL2 "elr_el2"
+#define SR_SPSR_EL2 "spsr_el2"
+#define SR_VBAR_EL2 "vbar_el2"
+#define SR_SCTLR_EL2 "sctlr_el2"
+#define SR_CNTHCTL_EL2 "cnthctl_el2"
+#define SR_CNTVOFF_EL2 "cntvoff_el2"
+
+/* Generic timer. */
+#define SR_CNTFRQ_EL0 "cntfrq_el0"
+#define SR_CNTVCT_EL0 "cntvct_el0"
+#define SR_CNTPCT_EL0 "cntpct_el0"
+#define SR_CNTV_CTL_EL0 "cntv_ctl_el0"
+#define SR_CNTV_CVAL_EL0 "cntv_cval_el0"
+#define SR_CNTV_TVAL_EL0 "cntv_tval_el0"
+#define SR_CNTP_CTL_EL0 "cntp_ctl_el0"
+#define SR_CNTP_CVAL_EL0 "cntp_cval_el0"
+#define SR_CNTP_TVAL_EL0 "cntp_tval_el0"
+
+/* GICv3 CPU interface. */
+#define SR_ICC_PMR_EL1 "S3_0_C4_C6_0"
+#define SR_ICC_DIR_EL1 "S3_0_C12_C11_1"
+#define SR_ICC_SGI1R_EL1 "S3_0_C12_C11_5"
+#define SR_ICC_IAR1_EL1 "S3_0_C12_C12_0"
+#define SR_ICC_EOIR1_EL1 "S3_0_C12_C12_1"
+#define SR_ICC_BPR1_EL1 "S3_0_C12_C12_3"
+#define SR_ICC_CTLR_EL1 "S3_0_C12_C12_4"
+#define SR_ICC_SRE_EL1 "S3_0_C12_C12_5"
+#define SR_ICC_IGRPEN1_EL1 "S3_0_C12_C12_7"
+#define SR_ICC_SRE_EL2 "S3_4_C12_C9_5"
+
+/* GICv3 virtual interface control. */
+#define SR_ICH_AP0R0_EL2 "S3_4_C12_C8_0"
+#define SR_ICH_AP0R1_EL2 "S3_4_C12_C8_1"
+#define SR_ICH_AP0R2_EL2 "S3_4_C12_C8_2"
+#define SR_ICH_AP0R3_EL2 "S3_4_C12_C8_3"
+#define SR_ICH_AP1R0_EL2 "S3_4_C12_C9_0"
+#define SR_ICH_AP1R1_EL2 "S3_4_C12_C9_1"
+#define SR_ICH_AP1R2_EL2 "S3_4_C12_C9_2"
+#define SR_ICH_AP1R3_EL2 "S3_4_C12_C9_3"
+#define SR_ICH_HCR_EL2 "S3_4_C12_C11_0"
+#define SR_ICH_VTR_EL2 "S3_4_C12_C11_1"
+#define SR_ICH_MISR_EL2 "S3_4_C12_C11_2"
+#define SR_ICH_EISR_EL2 "S3_4_C12_C11_3"
+#define SR_ICH_ELRSR_EL2 "S3_4_C12_C11_5"
+#define SR_ICH_VMCR_EL2 "S3_4_C12_C11_7"
+#define SR_ICH_LR0_EL2 "S3_4_C12_C12_0"
+#define SR_ICH_LR1_EL2 "S3_4_C12_C12_1"
+#define SR_ICH_LR2_EL2 "S3_4_C12_C12_2"
+#define SR_ICH_LR3_EL2 "S3_4_C12_C12_3"
+#define SR_ICH_LR4_EL2 "S3_4_C12_C12_4"
+#define SR_ICH_LR5_EL2 "S3_4_C12_C12_5"
+#define SR_ICH_LR6_EL2 "S3_4_C12_C12_6"
+#define SR_ICH_LR7_EL2 "S3_4_C12_C12_7"
+#define SR_ICH_LR8_EL2 "S3_4_C12_C13_0"
+#define SR_ICH_LR9_EL2 "S3_4_C12_C13_1"
+#define SR_ICH_LR10_EL2 "S3_4_C12_C13_2"
+#define SR_ICH_LR11_EL2 "S3_4_C12_C13_3"
+#define SR_ICH_LR12_EL2 "S3_4_C12_C13_4"
+#define SR_ICH_LR13_EL2 "S3_4_C12_C13_5"
+#define SR_ICH_LR14_EL2 "S3_4_C12_C13_6"
+#define SR_ICH_LR15_EL2 "S3_4_C12_C13_7"
+
+static inline u64 irq_save(void)
+{
+    u64 flags = sysreg_read(DAIF, "arch_local_irq_save");
+
+    __asm__ volatile("msr daifset, #2" ::: "memory"); /* arch_local_irq_save */
+    return flags;
+}
+
+static inline void irq_restore(u64 flags)
+{
+    __asm__ volatile("msr daif, %0" : : "r"(flags) : "memory"); /* arch_local_irq_restore */
+}
+
+static inline void irq_enable(void)
+{
+    __asm__ volatile("msr daifclr, #2" ::: "memory"); /* arch_local_irq_enable */
+}
+
+static inline void irq_disable(void)
+{
+    __asm__ volatile("msr daifset, #2" ::: "memory"); /* arch_local_irq_disable */
+}
+#endif
