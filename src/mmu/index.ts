@@ -1,5 +1,7 @@
 export * from './translation.ts'
 export * from './regime.ts'
-export * from './walk.ts'
+export { translate, translateStage1Only, walkStage2 } from './walk.ts'
+export * from './descriptor.ts'
+export * from './attributes.ts'
 export * from './at.ts'
 export * from './tlbi.ts'
