@@ -30,8 +30,6 @@ export interface RowOptions<P extends string, D extends string> {
   readonly immediates?: Readonly<Record<string, Immediate<AllFields<P>>>>
   /** Kept out of the interpreter's main dispatch function. */
   readonly rare?: boolean
-  /** This row yields to others with the same specificity order: first match by number of fixed bits, then by table order. */
-  readonly alias?: never
   /** CONSTRAINED UNPREDICTABLE operand combinations, in the manual's words; the generator of tests avoids them. */
   readonly unpredictable?: (f: AllFields<P>) => boolean
 }
@@ -41,7 +39,7 @@ export interface Field { readonly name: string, readonly lsb: number, readonly w
 /** A row as the tools see it: fields erased to numbers by name. */
 export interface Row {
   readonly name: string
-  /** Template with `<Field>` or `<Field|SP>`/`<#imm>` parts; see disassemble.ts. */
+  /** Template, see template.ts. */
   readonly assembly: string
   readonly pattern: string
   readonly mask: number
@@ -50,7 +48,11 @@ export interface Row {
   readonly fields: readonly Field[]
   readonly feature: Feature | undefined
   readonly rare: boolean
+  /** False for instructions that are only decoded by name so far; their body is `unimplemented()`. */
+  readonly implemented: boolean
   readonly valid: (f: Readonly<Record<string, number>>) => boolean
+  /** Whether the row has a `defined` condition at all. */
+  readonly conditional: boolean
   readonly defined: (f: Readonly<Record<string, number>>) => boolean
   readonly unpredictable: (f: Readonly<Record<string, number>>) => boolean
   readonly immediates: Readonly<Record<string, Immediate<Readonly<Record<string, number>>>>>
@@ -86,13 +88,20 @@ export function instruction<const P extends string, const D extends string = nev
   type Erased = Readonly<Record<string, number>>
   return {
     name, assembly, pattern, mask: mask >>> 0, value: value >>> 0, fixedBits, fields,
-    feature: options.feature, rare: options.rare ?? false,
+    feature: options.feature, rare: options.rare ?? false, implemented: true,
     valid: (options.valid ?? (() => true)) as (f: Erased) => boolean,
+    conditional: options.defined !== undefined,
     defined: (options.defined ?? (() => true)) as (f: Erased) => boolean,
     unpredictable: (options.unpredictable ?? (() => false)) as (f: Erased) => boolean,
     immediates: (options.immediates ?? {}) as Readonly<Record<string, Immediate<Erased>>>,
     body: body as unknown as Row['body'],
   }
+}
+
+/** An instruction, or a class of the encoding index, that decodes and disassembles but has no semantics yet. All its fields are dynamic. */
+export function unimplemented(name: string, assembly: string, pattern: string, options: { readonly feature?: Feature } = {}): Row {
+  const row = instruction(name, assembly, pattern, { ...options, rare: true }, (_, s) => { s.unimplemented() })
+  return { ...row, implemented: false, fields: row.fields.map(field => ({ ...field, dynamic: true })) }
 }
 
 /** Field values of `word` by name. */

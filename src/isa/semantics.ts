@@ -34,7 +34,9 @@ export type PstateField = 'SPSel' | 'DAIFSet' | 'DAIFClr' | 'PAN' | 'UAO' | 'DIT
 export type PacKey = 'IA' | 'IB' | 'DA' | 'DB' | 'GA'
 
 export interface Semantics<V> {
-  // --- operands: `name` is a register field of the pattern, e.g. 'Rn'; `plus` selects register n+1 of a CASP pair
+  // --- operands: `name` is a register field of the pattern, e.g. 'Rn', or one of the registers that the pointer authentication
+  // instructions imply: 'X16', 'X17', 'X30' for X and setX, 'SP' for XSP. `plus` selects register n+plus (modulo 32).
+  // A value is what the operand was when the method was called, also if the register or the flags change later in the body.
   /** General register; 31 reads as zero. */
   X(name: string, width: Width, plus?: 0 | 1): V
   /** Writes a general register; 32-bit values are zero-extended; 31 is discarded. */
@@ -45,9 +47,12 @@ export interface Semantics<V> {
   /** SP alignment check of a load or store that uses SP as base (SCTLR_ELx.SA). Call it before the access when the field may be 31. */
   checkSPAlignment(name: string): void
   /** SIMD&FP register, all 128 bits. */
-  Q(name: string): V
-  setQ(name: string, value: V): void
-  /** An immediate that the row declares in `immediates`, sign- or zero-extended as declared. */
+  Q(name: string, plus?: 0 | 1 | 2 | 3): V
+  setQ(name: string, value: V, plus?: 0 | 1 | 2 | 3): void
+  /**
+   * An immediate that the row declares in `immediates`. A 32-bit immediate read with width 64 is sign-extended; of a 64-bit one read
+   * with width 32 the low half counts.
+   */
   imm(name: string, width: Width): V
   constant(width: Width, value: number | bigint): V
 
@@ -109,17 +114,31 @@ export interface Semantics<V> {
   /** Loads `size` bytes; result 64 bits zero-extended (128 for size 16). */
   load(address: V, size: AccessSize, options?: MemoryOptions): V
   store(address: V, size: AccessSize, value: V, options?: MemoryOptions): void
+  /** LDP and STP of general registers: two accesses of `size` at `address` and `address + size`; the values are 64 bits, zero-extended. */
+  loadPair(address: V, size: 4 | 8, options?: MemoryOptions): readonly [V, V]
+  storePair(address: V, size: 4 | 8, first: V, second: V, options?: MemoryOptions): void
   /** Marks `bytes` at `address` exclusive (the load is a separate `load`) / clears the monitor. */
   setExclusive(address: V, bytes: 1 | 2 | 4 | 8 | 16): void
   clearExclusive(): void
-  /** Exclusive store: stores and returns 0 if the monitor holds this address and size, else returns 1. `high` for pairs (second register). */
+  /**
+   * Exclusive store: stores and returns 0 (32 bits) if the monitor holds this address and size, else returns 1; clears the monitor.
+   * Values are 64 bits. Size 16 is a pair of 64-bit registers, `value` at the lower address and `high` above it; otherwise `high` is undefined.
+   */
   storeExclusive(address: V, size: AccessSize, value: V, high: V | undefined, options?: MemoryOptions): V
 
-  // --- 128-bit values (issue B adds the SIMD arithmetic beside these)
+  // --- 128-bit values (the SIMD arithmetic will stand beside these)
+  /** CheckFPAdvSIMDEnabled64(): the trap of CPACR_EL1.FPEN and CPTR_EL2. Every body that uses Q or setQ calls it first. */
+  checkFPEnabled(): void
   zeroVector(): V
   /** Lane `index` of `bits` as a 64-bit value, zero-extended. */
   lane(value: V, bits: 8 | 16 | 32 | 64, index: number): V
   withLane(value: V, bits: 8 | 16 | 32 | 64, index: number, lane: V): V
+  /** Every lane of `bits` is the low `bits` of the 64-bit `lane`. */
+  duplicate(bits: 8 | 16 | 32 | 64, lane: V): V
+  vAnd(a: V, b: V): V
+  vOr(a: V, b: V): V
+  vXor(a: V, b: V): V
+  vNot(a: V): V
 
   // --- control flow; each ends the instruction where it is taken
   /** Address of this instruction. */
@@ -135,6 +154,8 @@ export interface Semantics<V> {
 
   // --- system: each of these may end in an exception; the CPU decides (sysreg/, cpu/)
   undefined(): void
+  /** An instruction of the profile whose row has no semantics yet: the CPU stops by its name (design D11). */
+  unimplemented(): void
   /** Exception-generating instruction; the immediate is the row's immediate 'imm16'. */
   exception(kind: ExceptionKind): void
   /** ERET (undefined key), ERETAA ('IA'), ERETAB ('IB'). */
