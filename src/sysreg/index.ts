@@ -1,0 +1,7 @@
+export type { Controls } from './controls.ts'
+export type { AbsentFeature } from './features.ts'
+export type { Access, Effect, Field, NeveClass, Row, RowFeature } from './row.ts'
+export type { RegisterName } from './table.ts'
+export { ROWS, SLOT, SLOTS, rowByKey, rowByName, slotOf } from './table.ts'
+export type { Resolution } from './resolve.ts'
+export { resolve, sanitise } from './resolve.ts'
