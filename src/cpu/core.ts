@@ -1,0 +1,200 @@
+/**
+ * What the parts of the CPU share: the engine, the PEs and what the machine lends. Everything that acts on "the PE that runs now" goes
+ * through here; parts do not know each other's state.
+ */
+import type { CostFrame, CostModel } from '../arch/cost.ts'
+import type { EL } from '../arch/el.ts'
+import type { Feature } from '../arch/features.ts'
+import type { GicVersion } from '../arch/gic.ts'
+import { PSTATE, elOf } from '../arch/pstate.ts'
+import type { EngineApi } from '../engine/engine.ts'
+import { SLOT } from '../sysreg/index.ts'
+import type { Controls } from '../sysreg/index.ts'
+import type { TraceSink } from '../trace/event.ts'
+import type { RoutingControls } from './routing.ts'
+import type { PE } from './pe.ts'
+import type { ViewRegistry } from './views.ts'
+import { CYCLES_PER_COUNT } from './timers.ts'
+
+export type BusResult =
+  | { readonly kind: 'value', readonly value: number, readonly frame: CostFrame }
+  /** Nothing there: a synchronous External abort. */
+  | { readonly kind: 'nothing' }
+  /** A device without this register: the machine stops and says so. */
+  | { readonly kind: 'absent', readonly region: string, readonly offset: number }
+
+/** Physical addresses outside RAM. */
+export interface Bus {
+  read(pe: number, pa: number, size: 1 | 2 | 4 | 8): BusResult
+  write(pe: number, pa: number, size: 1 | 2 | 4 | 8, value: number): BusResult
+}
+
+/** Something the guest asked for that is not built (design D11). */
+export interface Unimplemented {
+  readonly pe: number
+  readonly what: 'instruction' | 'register' | 'system instruction' | 'device access' | 'feature' | 'firmware call'
+  readonly name: string
+  readonly pc: bigint
+  readonly el: EL
+  readonly feature?: string | undefined
+}
+
+export type EL2Entry = 'sync' | 'irq' | 'fiq' | 'serror'
+
+/** An order-dependent hash of what happens; see trace-hash.ts. */
+export interface EventHash {
+  add(value: number): void
+  addCount(value: number): void
+  add64(value: bigint): void
+}
+
+export interface Environment {
+  readonly bus: Bus
+  /** HVC without EL2, SMC that is not trapped: PSCI. Changes X0, or the power state of PEs. */
+  firmware(pe: PE): void
+  /** Called after an exception to EL2 has been taken when EL2 software in TypeScript is attached. Leaves the PE ready to run, waiting, or off. */
+  readonly enterEL2: ((pe: PE, kind: EL2Entry) => void) | undefined
+  /** Ends the run at the current instruction. */
+  unimplemented(detail: Unimplemented): void
+}
+
+/** HCR_EL2 bits by name, as masks over the low and high word. */
+export const HCR = {
+  FMO: 1 << 3, IMO: 1 << 4, AMO: 1 << 5, VF: 1 << 6, VI: 1 << 7, VSE: 1 << 8, FB: 1 << 9, TGE: 1 << 27, HCD: 1 << 29,
+  E2H_HIGH: 1 << 2, NV_HIGH: 1 << 10, NV1_HIGH: 1 << 11, NV2_HIGH: 1 << 13, TEA_HIGH: 1 << 5,
+} as const
+const HCR_LOW_WORD = 2 * SLOT.HCR_EL2, HCR_HIGH_WORD = 2 * SLOT.HCR_EL2 + 1
+
+export interface CoreOptions {
+  readonly features: ReadonlySet<Feature>
+  readonly gicVersion: GicVersion
+  /** EL2 is implemented: software boots in it, or EL2 software is attached. */
+  readonly el2: boolean
+  readonly costs: CostModel
+  readonly environment: Environment
+  readonly registry: ViewRegistry
+}
+
+export class Core {
+  readonly features: ReadonlySet<Feature>
+  readonly gicVersion: GicVersion
+  readonly el2: boolean
+  readonly vhe: boolean
+  readonly costs: CostModel
+  readonly environment: Environment
+  readonly registry: ViewRegistry
+  /** Set once, right after construction: the engine needs the callbacks that need this object. */
+  engine!: EngineApi
+  pes: readonly PE[] = []
+  pe!: PE
+  /** Controls of the PE that runs now, for sysreg.resolve. */
+  controls!: Controls
+  onEvent: TraceSink | undefined
+  hash: EventHash | undefined
+  /** Largest count any PE has read: no PE reads less (design D9). */
+  lastCount = 0
+  /** Cycles that may be charged in this run before its budget must shrink. */
+  #slack = Infinity
+
+  constructor(options: CoreOptions) {
+    this.features = options.features
+    this.gicVersion = options.gicVersion
+    this.el2 = options.el2
+    this.vhe = options.features.has('FEAT_VHE')
+    this.costs = options.costs
+    this.environment = options.environment
+    this.registry = options.registry
+  }
+
+  /** Makes `pe` the PE that runs. */
+  switchTo(pe: PE): void {
+    this.engine.switchTo(pe.index)
+    this.pe = pe
+    this.controls = this.controlsOf(pe)
+  }
+
+  readonly #controls: Controls[] = []
+  controlsOf(pe: PE): Controls {
+    return this.#controls[pe.index] ??= { file: pe.file, features: this.features, gicVersion: this.gicVersion }
+  }
+
+  get el(): EL { return elOf(this.engine.state.pstate) }
+
+  // ---- time ----
+
+  /** The PE's clock. */
+  cycles(pe: PE): number { return this.engine.instructions(pe.index) * this.costs.instruction + pe.charged + pe.slept }
+
+  /** System counter as this PE's clock has it. */
+  count(pe: PE): number { return Math.floor(this.cycles(pe) / CYCLES_PER_COUNT) }
+
+  /** System counter as software reads it: never less than what any PE has read. */
+  readCount(pe: PE): number {
+    const count = this.count(pe)
+    return count > this.lastCount ? (this.lastCount = count) : this.lastCount
+  }
+
+  /** Charges cycles to the PE that runs now, and ends its run when its deadline comes nearer than its budget. */
+  charge(cycles: number): void {
+    this.pe.charged += cycles
+    this.#slack -= cycles
+    if (this.#slack < 0) {
+      this.engine.limit(Math.max(0, this.engine.left + Math.floor(this.#slack / this.costs.instruction)))
+      this.#slack = 0
+    }
+  }
+
+  /** Before a run of `budget` instructions: `room` is what may pass on the PE's clock until something else must happen. */
+  openRun(budget: number, room: number): void { this.#slack = room - budget * this.costs.instruction }
+
+  /** A deadline moved to `cycles` on the current PE's clock while it runs. */
+  deadlineAt(cycles: number): void {
+    const room = Math.max(0, Math.floor((cycles - this.cycles(this.pe)) / this.costs.instruction))
+    if (room < this.engine.left) this.engine.limit(room)
+    this.#slack = 0
+  }
+
+  /** Ends the current run after this instruction. */
+  endTurn(): void { this.engine.limit(0) }
+
+  // ---- controls ----
+
+  hcrLow(pe: PE): number { return this.el2 ? pe.file.i32[HCR_LOW_WORD]! : 0 }
+  hcrHigh(pe: PE): number { return this.el2 ? pe.file.i32[HCR_HIGH_WORD]! : 0 }
+  e2h(pe: PE): boolean { return this.vhe && (this.hcrHigh(pe) & HCR.E2H_HIGH) !== 0 }
+  tge(pe: PE): boolean { return (this.hcrLow(pe) & HCR.TGE) !== 0 }
+  /** HCR_EL2.{E2H,TGE} = {1,1}: EL0 is a host's user space. */
+  host(pe: PE): boolean { return this.tge(pe) && this.e2h(pe) }
+
+  readonly #routing: RoutingControls[] = Array.from({ length: 64 }, (_, bits) => ({
+    el2: (bits & 1) !== 0, E2H: (bits & 2) !== 0, TGE: (bits & 4) !== 0, AMO: (bits & 8) !== 0, IMO: (bits & 16) !== 0, FMO: (bits & 32) !== 0,
+  }))
+  routing(pe: PE): RoutingControls {
+    if (!this.el2) return this.#routing[0]!
+    const low = pe.file.i32[HCR_LOW_WORD]!
+    return this.#routing[1 | (this.e2h(pe) ? 2 : 0) | (low & HCR.TGE ? 4 : 0) | (low & HCR.AMO ? 8 : 0) | (low & HCR.IMO ? 16 : 0) | (low & HCR.FMO ? 32 : 0)]!
+  }
+
+  /** NV=1 at EL1 and the page (NV2 or the paper's) is in use, or NV1=0: SPSR_EL1 shows EL2 to the guest hypervisor. */
+  reportsEL2(pe: PE): boolean {
+    const high = this.hcrHigh(pe)
+    if ((high & HCR.NV_HIGH) === 0 || !this.features.has('FEAT_NV')) return false
+    return (high & HCR.NV1_HIGH) === 0 || (this.features.has('FEAT_NV2') && (high & HCR.NV2_HIGH) !== 0)
+      || (this.features.has('FEAT_NEVE') && (pe.file.i32[2 * SLOT.VNCR_EL2]! & 1) !== 0)
+  }
+
+  pstate(): number {
+    const state = this.engine.state
+    return state.pstate | (state.nzcv << 28)
+  }
+  setPstate(pstate: number): void {
+    const state = this.engine.state
+    state.pstate = pstate & ~(PSTATE.N | PSTATE.Z | PSTATE.C | PSTATE.V)
+    state.nzcv = pstate >>> 28
+  }
+
+  unimplemented(what: Unimplemented['what'], name: string, feature?: string): void {
+    this.environment.unimplemented({ pe: this.pe.index, what, name, pc: this.engine.state.pc, el: this.el, feature })
+    this.endTurn()
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Taking an exception and returning from one: the only writers of ELR, SPSR, ESR, FAR and HPFAR outside MSR (Arm ARM D1.3, D1.4;
+ * pseudocode AArch64.TakeException, AArch64.ExceptionReturn). Acts on the PE that runs now, in a callback or between runs.
+ */
+import { ecOf, syndrome } from '../arch/esr.ts'
+import { PSTATE, elOf } from '../arch/pstate.ts'
+import { SLOT, sanitise } from '../sysreg/index.ts'
+import type { Core } from './core.ts'
+import { entryPSTATE, isIllegalReturn, reportedPSTATE, returnPSTATE, vectorOffset } from './entry-state.ts'
+import type { ExceptionType } from './entry-state.ts'
+import type { PE } from './pe.ts'
+import { routeSynchronous } from './routing.ts'
+import { HASHED } from './trace-hash.ts'
+
+const TARGET = [
+  { ELR: 0, SPSR: 0, ESR: 0, FAR: 0, VBAR: 0, SCTLR: 0 },
+  { ELR: SLOT.ELR_EL1, SPSR: SLOT.SPSR_EL1, ESR: SLOT.ESR_EL1, FAR: SLOT.FAR_EL1, VBAR: SLOT.VBAR_EL1, SCTLR: SLOT.SCTLR_EL1 },
+  { ELR: SLOT.ELR_EL2, SPSR: SLOT.SPSR_EL2, ESR: SLOT.ESR_EL2, FAR: SLOT.FAR_EL2, VBAR: SLOT.VBAR_EL2, SCTLR: SLOT.SCTLR_EL2 },
+] as const
+const SP_SLOT = [SLOT.SP_EL0, SLOT.SP_EL1, SLOT.SP_EL2] as const
+const SCTLR_SPAN = 1 << 23
+const MDCR_TDE = 1 << 8
+
+/** What goes with a syndrome. */
+export interface Fault {
+  readonly far?: bigint
+  /** Written to HPFAR_EL2 when the target is EL2. */
+  readonly ipa?: number
+}
+const NO_FAULT: Fault = {}
+
+export class Exceptions {
+  readonly #core: Core
+  /** Called after EL, PSTATE or SP have changed: contexts, FP traps, SP checks follow. */
+  readonly #stateChanged: () => void
+  readonly #pan: boolean
+  readonly #uao: boolean
+
+  constructor(core: Core, stateChanged: () => void) {
+    this.#core = core
+    this.#stateChanged = stateChanged
+    this.#pan = core.features.has('FEAT_PAN')
+    this.#uao = core.features.has('FEAT_UAO')
+  }
+
+  /** Slot of the stack pointer that PSTATE selects. */
+  static spSlot(pstate: number): number { return SP_SLOT[(pstate & 1) === 0 ? 0 : elOf(pstate)]! }
+
+  /** Moves the stack pointer in use to its bank and loads the one that `next` selects. */
+  switchStack(from: number, next: number): void {
+    const a = Exceptions.spSlot(from), b = Exceptions.spSlot(next)
+    if (a === b) return
+    const { state } = this.#core.engine, { u64 } = this.#core.pe.file
+    u64[a] = state.sp
+    state.sp = u64[b]!
+  }
+
+  /** Where a synchronous exception without a trap of its own goes. */
+  synchronousTarget(debug = false): 1 | 2 {
+    const core = this.#core, pe = core.pe
+    return routeSynchronous(core.el, core.routing(pe), debug && core.el2 && ((pe.file.i32[2 * SLOT.MDCR_EL2]! & MDCR_TDE) !== 0 || core.tge(pe)))
+  }
+
+  /**
+   * AArch64.TakeException. `returnAddress` is the preferred return address. Execution continues at the vector; with EL2 software in
+   * TypeScript attached, an exception to EL2 has been handled when this returns.
+   */
+  take(target: 1 | 2, type: ExceptionType, esr: number, returnAddress: bigint, fault: Fault = NO_FAULT): void {
+    const core = this.#core, pe = core.pe, { state } = core.engine, { u64, i32 } = pe.file, slots = TARGET[target]
+    const pstate = core.pstate(), from = elOf(pstate)
+
+    // SPSR first: everything below changes PSTATE.
+    const spsr = reportedPSTATE(pstate, target, core.reportsEL2(pe))
+    i32[2 * slots.SPSR] = spsr
+    i32[2 * slots.SPSR + 1] = 0
+    u64[slots.ELR] = returnAddress
+    if (type === 'sync' || type === 'serror') {
+      i32[2 * slots.ESR] = esr | 0
+      i32[2 * slots.ESR + 1] = 0
+    }
+    if (fault.far !== undefined) u64[slots.FAR] = fault.far
+    if (fault.ipa !== undefined && target === 2) u64[SLOT.HPFAR_EL2] = BigInt(Math.floor(fault.ipa / 4096) * 16)
+
+    const SPAN = target === 2 && !core.host(pe) ? true : (i32[2 * slots.SCTLR]! & SCTLR_SPAN) !== 0
+    const next = entryPSTATE(pstate, target, { PANimplemented: this.#pan, SPAN })
+    this.switchStack(pstate, next)
+    core.setPstate(next)
+    state.redirect(u64[slots.VBAR]! + BigInt(vectorOffset(pstate, target, type)))
+    state.clearExclusive()
+
+    this.#count(pe, target, type, esr)
+    const { hash, onEvent } = core
+    if (hash !== undefined) {
+      hash.add(HASHED.exception)
+      hash.add(pe.index | (target << 4) | (from << 8))
+      hash.addCount(core.engine.instructions(pe.index))
+      hash.add64(returnAddress)
+      hash.add(esr)
+      hash.add(spsr)
+      if (fault.far !== undefined) hash.add64(fault.far)
+    }
+    onEvent?.({
+      kind: 'exception', pe: pe.index, type, from, to: target, pc: returnAddress, syndrome: type === 'irq' || type === 'fiq' ? 0 : esr, far: fault.far ?? 0n, pstate,
+      instructions: core.engine.instructions(pe.index),
+    })
+    core.charge(core.costs.exceptionEntry)
+    if (target === 2 && core.environment.enterEL2 !== undefined) core.environment.enterEL2(pe, type)
+    else this.#stateChanged()
+  }
+
+  /** A synchronous exception of the current instruction to the EL that handles it without a trap. */
+  synchronous(esr: number, fault: Fault = NO_FAULT): void {
+    this.take(this.synchronousTarget(), 'sync', esr, this.#core.engine.state.pc, fault)
+  }
+
+  undefinedInstruction(): void { this.synchronous(syndrome.unknown()) }
+
+  /**
+   * AArch64.ExceptionReturn from the current EL to what its SPSR says, at `address`. Returns false after an illegal return.
+   */
+  exceptionReturn(address: bigint): boolean {
+    const core = this.#core, pe = core.pe, { state } = core.engine
+    const pstate = core.pstate(), from = elOf(pstate)
+    const spsr = pe.file.i32[2 * TARGET[from]!.SPSR]!
+    const controls = { el2: core.el2, TGE: core.tge(pe), PANimplemented: this.#pan, UAOimplemented: this.#uao }
+    const illegal = isIllegalReturn(from, spsr, controls)
+    const next = returnPSTATE(pstate, spsr, illegal, controls) | this.#stepAfterReturn(spsr, from)
+    this.switchStack(pstate, next)
+    core.setPstate(next)
+    state.clearExclusive()
+    pe.event = true
+    pe.counters.eret++
+    state.redirect(address)
+    const { hash, onEvent } = core
+    if (hash !== undefined) {
+      hash.add(HASHED.eret)
+      hash.add(pe.index | (from << 4))
+      hash.addCount(core.engine.instructions(pe.index))
+      hash.add64(address)
+      hash.add(spsr)
+    }
+    onEvent?.({ kind: 'eret', pe: pe.index, from, to: elOf(next), pc: address, pstate: next, instructions: core.engine.instructions(pe.index) })
+    core.charge(core.costs.exceptionReturn)
+    this.#stateChanged()
+    return !illegal
+  }
+
+  /** PSTATE.IL: the next instruction is an Illegal Execution State exception (after an illegal return, or an SPSR with IL set). */
+  illegalState(): void {
+    this.take(this.synchronousTarget(), 'sync', syndrome.illegalState(), this.#core.engine.state.pc)
+  }
+
+  /** DebugExceptionReturnSS: SPSR.SS takes effect when stepping is enabled at the target and was not at the source. */
+  #stepAfterReturn(spsr: number, from: number): number {
+    if ((this.#core.pe.file.i32[2 * SLOT.MDSCR_EL1]! & 1) === 0) return 0
+    return from >= 1 ? spsr & PSTATE.SS : 0
+  }
+
+  #count(pe: PE, target: 1 | 2, type: ExceptionType, esr: number): void {
+    const { counters } = pe
+    if (type === 'sync') {
+      const list = target === 1 ? counters.syncToEL1 : counters.syncToEL2
+      list[ecOf(esr)]!++
+    } else counters[type][target]!++
+  }
+}
+
+/** Writes a register as MSR does: RES0, RES1 and read-only bits as the row says. */
+export function storeSanitised(pe: PE, row: Parameters<typeof sanitise>[0], value: bigint, controls: Parameters<typeof sanitise>[2]): void {
+  pe.file.u64[row.slot] = sanitise(row, value, controls, pe.file.u64[row.slot]!)
+}

@@ -1,0 +1,78 @@
+/**
+ * One processing element: what is not in the engine's memory. General registers, PC, PSTATE and V registers are in the engine's hot block
+ * (of this PE only while `engine.pe` is its index); system registers are in `file`, a view of the engine's memory.
+ */
+import type { GicCpuInterface } from '../arch/gic.ts'
+import type { RegisterFile } from '../arch/register-file.ts'
+import type { Timers } from './timers.ts'
+import type { PEViews } from './views.ts'
+
+export type PowerState = 'on' | 'off' | 'on-pending'
+/** What the PE waits for: WFI, WFE, or `idle` of the EL2 software in TypeScript. */
+export type Waiting = 'none' | 'WFI' | 'WFE' | 'EL2'
+
+export interface PECounters {
+  /** Synchronous exceptions by exception class, by target EL. */
+  readonly syncToEL1: number[]
+  readonly syncToEL2: number[]
+  /** IRQ, FIQ, SError by target EL (index 1 and 2). */
+  readonly irq: number[]
+  readonly fiq: number[]
+  readonly serror: number[]
+  eret: number
+  mmio: number
+}
+
+export const createCounters = (): PECounters => ({
+  syncToEL1: new Array<number>(64).fill(0), syncToEL2: new Array<number>(64).fill(0), irq: [0, 0, 0], fiq: [0, 0, 0], serror: [0, 0, 0], eret: 0, mmio: 0,
+})
+
+export class PE {
+  readonly index: number
+  readonly file: RegisterFile
+  readonly gic: GicCpuInterface
+  readonly timers: Timers
+  readonly views: PEViews
+  counters: PECounters = createCounters()
+
+  power: PowerState = 'off'
+  /** Where CPU_ON starts it; performed at the PE's next turn. */
+  start: { readonly entry: bigint, readonly context: bigint } | undefined
+  waiting: Waiting = 'none'
+  /** A WFE that nobody answers ends here (cycles). */
+  waitUntil = Infinity
+  /** The event register of WFE. */
+  event = false
+
+  /** Cycles charged by the cost model, and cycles slept. The clock is instructions + charged + slept. */
+  charged = 0
+  slept = 0
+
+  /** The interrupt lines as last asked from the GIC; `linesChanged` says that they are stale. */
+  irq = false
+  fiq = false
+  virtualIrq = false
+  virtualFiq = false
+  linesChanged = true
+
+  /** Physical address of the VNCR_EL2 page as translated, -1 when not known. */
+  vncrPage = -1
+  vncrWritable = false
+
+  constructor(index: number, file: RegisterFile, gic: GicCpuInterface, timers: Timers, views: PEViews) {
+    this.index = index
+    this.file = file
+    this.gic = gic
+    this.timers = timers
+    this.views = views
+  }
+
+  refreshLines(): void {
+    if (!this.linesChanged) return
+    this.linesChanged = false
+    this.irq = this.gic.irqLine()
+    this.fiq = this.gic.fiqLine()
+    this.virtualIrq = this.gic.virtualIrqLine()
+    this.virtualFiq = this.gic.virtualFiqLine()
+  }
+}
