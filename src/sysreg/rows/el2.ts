@@ -3,20 +3,21 @@ import { register } from '../row.ts'
 import { CPACR_FIELDS, ESR_FIELDS, SCTLR_FIELDS, SPSR_FIELDS, TCR_FIELDS, TTBR_FIELDS } from './el1.ts'
 
 export const HCR_FIELDS = 'VM 0, SWIO 1, PTW 2, FMO 3, IMO 4, AMO 5, VF 6, VI 7, VSE 8, FB 9, BSU 11:10, DC 12, TWI 13, TWE 14, TID0 15 AA32EL1, TID1 16, TID2 17, TID3 18, TSC 19, '
-  + 'TIDCP 20, TACR 21, TSW 22, TPC 23, TPU 24, TTLB 25, TVM 26, TGE 27, TDZ 28, HCD 29, TRVM 30, RW 31, CD 32, ID 33, E2H 34 VHE, TLOR 35 LOR, TERR 36 RAS, TEA 37 RAS, '
+  + 'TIDCP 20, TACR 21, TSW 22, TPC 23, TPU 24, TTLB 25, TVM 26, TGE 27, TDZ 28, HCD 29, TRVM 30, RW 31 AA32EL1 else1, CD 32, ID 33, E2H 34 VHE, TLOR 35 LOR, TERR 36 RAS, TEA 37 RAS, '
   + 'MIOCNCE 38, APK 40 PAuth, API 41 PAuth, NV 42 NV, NV1 43 NV, AT 44 NV, NV2 45 NV2, FWB 46 S2FWB, FIEN 47 RASv1p1, TID4 49 EVT, TICAB 50 EVT, AMVOFFEN 51 AMUv1, '
   + 'TOCU 52 EVT, EnSCXT 53 CSV2_2, TTLBIS 54 EVT, TTLBOS 55 EVT, ATA 56 MTE2, DCT 57 MTE2, TID5 58 MTE2, TWEDEn 59 TWED, TWEDEL 63:60 TWED'
 /** Both layouts: E2H=0 has TFP 10, TTA 20, TCPAC 31; E2H=1 that of CPACR_EL1 and TCPAC 31. */
 export const CPTR_FIELDS = `RES1LOW 9:0, TFP 10, RES1MID 13:12, ${CPACR_FIELDS}, TCPAC 31`
 export const MDCR_FIELDS = 'HPMN 4:0, TPMCR 5, TPM 6, HPME 7, TDE 8, TDA 9, TDOSA 10, TDRA 11, E2PB 13:12 SPE, TPMS 14 SPE, TTRF 19 TRF, TDCC 27 FGT'
-/** E2H=1 gives it the layout of TCR_EL1. */
-const TCR_EL2_FIELDS = `${TCR_FIELDS}, RES1 31, RES1 23`
+/** E2H=1 gives it the layout of TCR_EL1; E2H=0: PS 18:16, TBI 20, HA 21, HD 22, HPD 24, RES1 23 and 31. */
+const TCR_EL2_FIELDS = `${TCR_FIELDS}, PS 18:16, TBI 20, HA0 21 HAFDBS, HD0 22 HAFDBS`
 const VTCR_FIELDS = 'T0SZ 5:0, SL0 7:6, IRGN0 9:8, ORGN0 11:10, SH0 13:12, TG0 15:14, PS 18:16, VS 19 VMID16, HA 21 HAFDBS, HD 22 HAFDBS, HWU 28:25 HPDS, RES1 31'
 
 export const EL2_ROWS = {
   VPIDR_EL2: register(3, 4, 0, 0, 0, { fields: 'VPIDR 31:0', vncr: { offset: 0x088, when: 'always' }, neve: { as: 'defer' } }),
   VMPIDR_EL2: register(3, 4, 0, 0, 5, { vncr: { offset: 0x050, when: 'always' }, neve: { as: 'defer' } }),
-  SCTLR_EL2: register(3, 4, 1, 0, 0, { fields: SCTLR_FIELDS, neve: { as: 'redirect', register: 'SCTLR_EL1' }, effect: 'translation' }),
+  // CP15BEN is RES1 with E2H=0, so it is kept.
+  SCTLR_EL2: register(3, 4, 1, 0, 0, { fields: `${SCTLR_FIELDS}, CP15BEN 5`, neve: { as: 'redirect', register: 'SCTLR_EL1' }, effect: 'translation' }),
   ACTLR_EL2: register(3, 4, 1, 0, 1, { fields: '' }),
   HCR_EL2: register(3, 4, 1, 1, 0, { fields: HCR_FIELDS, vncr: { offset: 0x078, when: 'always' }, neve: { as: 'defer' }, effect: 'control' }),
   MDCR_EL2: register(3, 4, 1, 1, 1, { fields: MDCR_FIELDS, neve: { as: 'cached', offset: 0xc00 }, effect: 'control' }),

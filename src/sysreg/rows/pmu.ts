@@ -16,7 +16,7 @@ const special = { storage: 'special' } as const
 
 export const PMU_ROWS = {
   PMCR_EL0: register(3, 3, 9, 12, 0, pmu([PMUSERENR.EN], debugFgt('PMCR_EL0', 'W', EL01), {
-    fields: 'E 0, P 1, C 2, D 3, X 4, DP 5, LC 6, N 15:11 RO, IDCODE 23:16 RO, IMP 31:24 RO', storage: 'special',
+    fields: 'E 0, P 1, C 2, D 3, X 4, DP 5, RES1 6, N 15:11 RO, IDCODE 23:16 RO, IMP 31:24 RO', storage: 'special',
     traps: [PMUSERENR.EN, ...debugFgt('PMCR_EL0', 'W', EL01), MDCR.TPM, MDCR.TPM_HOST, MDCR.TPMCR],
   })),
   PMCNTENSET_EL0: register(3, 3, 9, 12, 1, pmu([PMUSERENR.EN], debugFgt('PMCNTEN', 'RW', EL01), { fields: COUNTERS, ...special })),
