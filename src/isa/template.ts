@@ -5,14 +5,14 @@
  *   <Xn|SP>       31 is the stack pointer                              <Rs+1>   the next register
  *   <Bd>...<Qd>   SIMD&FP scalar of field Vd                           <Ft>     B to Q as opc1:size says       <Vd>  vector
  *   <TB>...<TD>   arrangement: lanes of B, H, S, D in Q ? 128 : 64 bits
- *   <#name>       immediate or field, decimal; <#name:x> hexadecimal
+ *   <#name>       immediate or field, decimal; <#name:x> hexadecimal; <#name:n> decimal without the '#'
  *   <@name>       the address PC + immediate
  *   <field=a|b>   the alternative that the field's value selects; alternatives may contain placeholders
  *   <?name:text>  text unless the immediate or field is 0
  *   <word>        one of PRINTERS, for operands that follow no pattern
  */
 import { fieldsOf, type Row } from './instruction.ts'
-import { logicalImmediate } from './a64/common.ts'
+import { datasize, logicalImmediate } from './a64/common.ts'
 import { expandFloat } from './a64/simd-move.ts'
 
 export interface PrintContext {
@@ -82,6 +82,18 @@ const PRINTERS: Readonly<Record<string, Part>> = {
   barrier: c => BARRIERS[field(c, 'CRm')] || hex(field(c, 'CRm')),
   isb: c => field(c, 'CRm') === 15 ? '' : ` ${hex(field(c, 'CRm'))}`,
   clrex: c => field(c, 'CRm') === 15 ? '' : ` ${hex(field(c, 'CRm'))}`,
+  ret: c => field(c, 'Rn') === 30 ? '' : ` ${generalRegister(field(c, 'Rn'), 'x', false)}`,
+  inverted: c => CONDITIONS[field(c, 'cond') ^ 1]!,
+  wide: c => hex(BigInt.asUintN(field(c, 'sf') ? 64 : 32, immediate(c, 'imm'))),
+  lsbUp: c => `#${(-field(c, 'immr')) & (datasize(field(c, 'sf')) - 1)}`,
+  widthUp: c => `#${field(c, 'imms') + 1}`,
+  widthDown: c => `#${field(c, 'imms') - field(c, 'immr') + 1}`,
+  sysop: c => {
+    const Rt = field(c, 'Rt'), name = c.systemRegisterName((c.word >>> 5) & 0xffff)
+    const operation = name?.toLowerCase() ?? `sys #${field(c, 'op1')}, C${field(c, 'CRn')}, C${field(c, 'CRm')}, #${field(c, 'op2')}`
+    return Rt === 31 ? operation : `${operation}, x${Rt}`
+  },
+  sysRt: c => field(c, 'Rt') === 31 ? '' : `, x${field(c, 'Rt')}`,
   CRn: c => `C${field(c, 'CRn')}`,
   CRm: c => `C${field(c, 'CRm')}`,
   sysreg: c => {
@@ -99,7 +111,8 @@ const ARRANGEMENTS: Readonly<Record<string, readonly [string, string]>> = { TB: 
 function placeholder(text: string): Part {
   if (text.startsWith('#')) {
     const [name, format] = text.slice(1).split(':') as [string, string?]
-    return c => format === 'x' ? hex(BigInt.asUintN(64, immediate(c, name))) : `#${immediate(c, name)}`
+    if (format === 'x') return c => hex(BigInt.asUintN(64, immediate(c, name)))
+    return c => `${format === 'n' ? '' : '#'}${immediate(c, name)}`
   }
   if (text.startsWith('@')) {
     const name = text.slice(1)

@@ -40,7 +40,7 @@ const register: Row[] = [
     s.link()
     s.branchTo(target, 'call')
   }),
-  instruction('RET', 'RET <Xn>', '1101011 0010 11111 000000 Rn:5 00000', {}, (_, s) => { s.branchTo(s.X('Rn', 64), 'return') }),
+  instruction('RET', 'RET<ret>', '1101011 0010 11111 000000 Rn:5 00000', {}, (_, s) => { s.branchTo(s.X('Rn', 64), 'return') }),
   instruction('ERET', 'ERET', '1101011 0100 11111 000000 11111 00000', {}, (_, s) => { s.exceptionReturn() }),
   instruction('DRPS', 'DRPS', '1101011 0101 11111 000000 11111 00000', { rare: true }, (_, s) => { s.undefined() }),
 ]

@@ -3,7 +3,7 @@ import { instruction, type Row } from '../instruction.ts'
 import type { Semantics, Width } from '../semantics.ts'
 import { datasize, extendReg, shiftReg } from './common.ts'
 
-const shiftTemplate = '<?imm6:, <shift=LSL|LSR|ASR|ROR> <#imm6>>'
+const shiftTemplate = ', <shift=LSL|LSR|ASR|ROR> <#imm6>'
 
 const LOGICAL = [
   ['AND', '00', 0], ['BIC', '00', 1], ['ORR', '01', 0], ['ORN', '01', 1], ['EOR', '10', 0], ['EON', '10', 1], ['ANDS', '11', 0], ['BICS', '11', 1],

@@ -31,14 +31,14 @@ function element<V>(s: Semantics<V>, register: string, e: Element, half: number)
 }
 
 const copies: Row[] = ELEMENTS.flatMap(e => [
-  instruction(`DUP (element, vector), ${e.letter}`, `DUP <Vd>.<T${e.letter}>, <Vn>.${e.letter}[<#index>]`, `0 Q:1 0 01110000 ${e.index} ${e.suffix} 0 0000 1 Vn:5 Vd:5`, {
+  instruction(`DUP (element, vector), ${e.letter}`, `DUP <Vd>.<T${e.letter}>, <Vn>.${e.letter}[<#index:n>]`, `0 Q:1 0 01110000 ${e.index} ${e.suffix} 0 0000 1 Vn:5 Vd:5`, {
     valid: f => e.bits !== 64 || f.Q === 1,
     immediates: { position: { width: 32, of: f => positionOf(f, e.bits) }, index: { width: 32, of: f => indexOf(f, e.bits) } },
   }, ({ Q, half }, s) => {
     s.checkFPEnabled()
     setV(s, Q, s.duplicate(e.bits, element(s, 'Vn', e, half)))
   }),
-  instruction(`DUP (element, scalar), ${e.letter}`, `DUP <${e.letter}d>, <Vn>.${e.letter}[<#index>]`, `01 0 11110000 ${e.index} ${e.suffix} 0 0000 1 Vn:5 Vd:5`, {
+  instruction(`DUP (element, scalar), ${e.letter}`, `DUP <${e.letter}d>, <Vn>.${e.letter}[<#index:n>]`, `01 0 11110000 ${e.index} ${e.suffix} 0 0000 1 Vn:5 Vd:5`, {
     immediates: { position: { width: 32, of: f => positionOf(f, e.bits) }, index: { width: 32, of: f => indexOf(f, e.bits) } },
   }, ({ half }, s) => {
     s.checkFPEnabled()
@@ -50,27 +50,27 @@ const copies: Row[] = ELEMENTS.flatMap(e => [
     s.checkFPEnabled()
     setV(s, Q, s.duplicate(e.bits, s.X('Rn', 64)))
   }),
-  instruction(`INS (general), ${e.letter}`, `INS <Vd>.${e.letter}[<#index>], <${e.bits === 64 ? 'X' : 'W'}n>`, `0 1 0 01110000 ${e.index} ${e.suffix} 0 0011 1 Rn:5 Vd:5`, {
+  instruction(`INS (general), ${e.letter}`, `INS <Vd>.${e.letter}[<#index:n>], <${e.bits === 64 ? 'X' : 'W'}n>`, `0 1 0 01110000 ${e.index} ${e.suffix} 0 0011 1 Rn:5 Vd:5`, {
     immediates: { position: { width: 32, of: f => positionOf(f, e.bits) }, index: { width: 32, of: f => indexOf(f, e.bits) } },
   }, ({ half }, s) => {
     s.checkFPEnabled()
     const value = s.X('Rn', 64)
     insert(s, e, half, 'position', e.bits === 64 ? value : s.zeroExtendBits(64, e.bits, value))
   }),
-  ...(e.bits === 32 ? [] : [instruction(`UMOV, ${e.letter}`, `UMOV <${e.bits === 64 ? 'X' : 'W'}d>, <Vn>.${e.letter}[<#index>]`,
+  ...(e.bits === 32 ? [] : [instruction(`UMOV, ${e.letter}`, `UMOV <${e.bits === 64 ? 'X' : 'W'}d>, <Vn>.${e.letter}[<#index:n>]`,
     `0 ${e.bits === 64 ? 1 : 0} 0 01110000 ${e.index} ${e.suffix} 0 0111 1 Vn:5 Rd:5`, {
       immediates: { position: { width: 32, of: f => positionOf(f, e.bits) }, index: { width: 32, of: f => indexOf(f, e.bits) } },
     }, ({ half }, s) => {
       s.checkFPEnabled()
       s.setX('Rd', 64, element(s, 'Vn', e, half))
     })]),
-  ...(e.bits !== 32 ? [] : [instruction('UMOV, S', 'UMOV <Wd>, <Vn>.S[<#index>]', `0 0 0 01110000 ${e.index} ${e.suffix} 0 0111 1 Vn:5 Rd:5`, {
+  ...(e.bits !== 32 ? [] : [instruction('UMOV, S', 'UMOV <Wd>, <Vn>.S[<#index:n>]', `0 0 0 01110000 ${e.index} ${e.suffix} 0 0111 1 Vn:5 Rd:5`, {
     immediates: { position: { width: 32, of: f => positionOf(f, 32) }, index: { width: 32, of: f => indexOf(f, 32) } },
   }, ({ half }, s) => {
     s.checkFPEnabled()
     s.setX('Rd', 64, element(s, 'Vn', e, half))
   })]),
-  ...(e.bits === 64 ? [] : [instruction(`SMOV, ${e.letter}`, `SMOV <Q=<Wd>|<Xd>>, <Vn>.${e.letter}[<#index>]`, `0 Q:1 0 01110000 ${e.index} ${e.suffix} 0 0101 1 Vn:5 Rd:5`, {
+  ...(e.bits === 64 ? [] : [instruction(`SMOV, ${e.letter}`, `SMOV <Q=<Wd>|<Xd>>, <Vn>.${e.letter}[<#index:n>]`, `0 Q:1 0 01110000 ${e.index} ${e.suffix} 0 0101 1 Vn:5 Rd:5`, {
     valid: f => e.bits !== 32 || f.Q === 1,
     immediates: { position: { width: 32, of: f => positionOf(f, e.bits) }, index: { width: 32, of: f => indexOf(f, e.bits) } },
   }, ({ Q, half }, s) => {
@@ -96,7 +96,7 @@ const insertElements: Row[] = ([
   { e: ELEMENTS[1], to: 'half:1 immindex:2 10', from: 'fromhalf:1 immfrom:2', unused: ' immunused:1' },
   { e: ELEMENTS[2], to: 'half:1 immindex:1 100', from: 'fromhalf:1 immfrom:1', unused: ' immunused:2' },
   { e: ELEMENTS[3], to: 'half:1 1000', from: 'fromhalf:1', unused: ' immunused:3' },
-] as const).map(({ e, to, from, unused }) => instruction(`INS (element), ${e.letter}`, `INS <Vd>.${e.letter}[<#index>], <Vn>.${e.letter}[<#fromindex>]`,
+] as const).map(({ e, to, from, unused }) => instruction(`INS (element), ${e.letter}`, `INS <Vd>.${e.letter}[<#index:n>], <Vn>.${e.letter}[<#fromindex:n>]`,
   `0 1 1 01110000 ${to} 0 ${from}${unused} 1 Vn:5 Vd:5`, {
     immediates: {
       to: { width: 32, of: f => positionOf(f, e.bits) }, index: { width: 32, of: f => indexOf(f, e.bits) },

@@ -54,7 +54,7 @@ const pstate: Row[] = ([
   }, (_, s) => { s.writePstate(field) }))
 
 const registers: Row[] = [
-  instruction('SYS', 'SYS <#op1>, <CRn>, <CRm>, <#op2>, <Xt>', '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5', { dynamic: ['op1', 'CRn', 'CRm', 'op2'] },
+  instruction('SYS', 'SYS <#op1>, <CRn>, <CRm>, <#op2><sysRt>', '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5', { dynamic: ['op1', 'CRn', 'CRm', 'op2'] },
     (_, s) => { s.systemAccess() }),
   instruction('SYSL', 'SYSL <Xt>, <#op1>, <CRn>, <CRm>, <#op2>', '1101010100 1 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5', { dynamic: ['op1', 'CRn', 'CRm', 'op2'] },
     (_, s) => { s.systemAccess() }),
