@@ -30,7 +30,7 @@ export function rulesOf(compiled: Compiled): Record<TrappedInstruction, readonly
   if (rules === undefined) {
     rules = Object.fromEntries(Object.entries<readonly TrapRule[]>(INSTRUCTION_RULES).map(([name, list]) => [
       name, ([0, 1, 2] as const).map(el => list.filter(rule => rule.from.includes(el)).flatMap(rule => compileRule(rule, compiled.has, el) ?? [])),
-    ])) as Record<TrappedInstruction, readonly (readonly CompiledRule[])[]>
+    ])) as unknown as Record<TrappedInstruction, readonly (readonly CompiledRule[])[]>
     compiledRules.set(compiled, rules)
   }
   latest = compiled

@@ -6,6 +6,7 @@ import type { Row, RowSpec } from './row.ts'
 import { ABSENT_FEATURES } from './features.ts'
 import { parseFields } from './fields.ts'
 import { HCR } from './trap-rules.ts'
+import { ABSENT_ROWS } from './rows/absent.ts'
 import { DEBUG_ROWS } from './rows/debug.ts'
 import { EL0_ROWS } from './rows/el0.ts'
 import { EL1_ROWS } from './rows/el1.ts'
@@ -19,7 +20,7 @@ import { TIMER_ROWS } from './rows/timer.ts'
 
 const SPECS = {
   ...IDENTIFICATION_ROWS, ...EL0_ROWS, ...EL1_ROWS, ...EL2_ROWS, ...FINE_GRAINED_ROWS, ...TIMER_ROWS, ...GIC_ROWS, ...DEBUG_ROWS, ...PMU_ROWS,
-  ...INSTRUCTION_ROWS,
+  ...INSTRUCTION_ROWS, ...ABSENT_ROWS,
 } as const
 
 type Specs = typeof SPECS
