@@ -1,0 +1,98 @@
+/** `nidus paper`: the tables of the NEVE paper, measured beside published. */
+import { buildCommand } from '@stricli/core'
+import { BadInput } from '../../arch/bad-input.ts'
+import type { ProfileName } from '../../arch/features.ts'
+import type { GicVersion } from '../../arch/gic.ts'
+import { BENCHMARKS, type Benchmark } from '../../lab/benchmarks.ts'
+import { neve2017 } from '../../lab/cost-models.ts'
+import { measure } from '../../lab/experiment.ts'
+import { benchmarksOf, configurationName, configurations, rowsOf, x86Rows, type Configuration, type GuestKind, type PaperRow, type PaperSelection, type ParavirtForm } from '../../lab/paper.ts'
+import { loadGuests } from '../guest-images.ts'
+import { gicVersion, oneOf, profileName, profileNames } from '../options.ts'
+import { createProgress } from '../progress.ts'
+import { paperTables, whyTable } from '../paper-tables.ts'
+
+interface Flags {
+  readonly only?: Benchmark
+  readonly arch?: readonly ProfileName[]
+  readonly guest?: GuestKind
+  readonly gic: GicVersion
+  readonly why?: string
+  readonly json: boolean
+}
+
+/** B@ARCH[,nvhe|vhe][,nv|neve][,v2|v3]. */
+export function parseWhy(text: string): { readonly benchmark: Benchmark, readonly configuration: Configuration } {
+  const [benchmark = '', rest = ''] = text.split('@')
+  const [arch = '', ...details] = rest.split(',')
+  const only = oneOf('--why', BENCHMARKS)(benchmark)
+  if (rest === '') throw new BadInput('--why', `'${text}' names no profile; write ${only}@v8.3`)
+  let guest: GuestKind | 'vm' = 'nvhe', paravirt: ParavirtForm | null = null, gic: GicVersion = 2
+  for (const detail of details) {
+    switch (oneOf('--why', ['nvhe', 'vhe', 'vm', 'nv', 'neve', 'v2', 'v3'])(detail)) {
+      case 'nvhe': guest = 'nvhe'; break
+      case 'vhe': guest = 'vhe'; break
+      case 'vm': guest = 'vm'; break
+      case 'nv': paravirt = 'nv'; break
+      case 'neve': paravirt = 'neve'; break
+      case 'v2': gic = 2; break
+      case 'v3': gic = 3; break
+    }
+  }
+  const profile = profileName(arch)
+  if (guest === 'vm') return { benchmark: only, configuration: { arch: profile, level: 'vm', guest: null, paravirt: null, gic } }
+  if ((profile === 'v8.0' || profile === 'v8.1') && paravirt === null) throw new BadInput('--why', `${profile} has no FEAT_NV; name the paravirtual form: ${only}@${profile},${guest},nv`)
+  if (profile !== 'v8.0' && paravirt !== null) throw new BadInput('--why', 'the paravirtual method is for v8.0')
+  return { benchmark: only, configuration: { arch: profile, level: 'nested', guest, paravirt, gic } }
+}
+
+export const paperCommand = buildCommand({
+  docs: {
+    brief: 'The tables of the NEVE paper, every number obtained by running',
+    fullDescription: [
+      'Runs a real guest hypervisor (mini-kvm, shaped like KVM/ARM of Linux 4.10) with its nested VM (bench) on each architecture level and',
+      'prints the paper\'s Tables 1, 6 and 7: cycles, ratio to the plain VM, and traps to the host hypervisor, measured beside published.',
+      'Traps are counted; cycles are a model fitted to single-level figures alone (see docs/paper.md).',
+      '',
+      'Examples:',
+      '  nidus paper',
+      '  nidus paper --only hypercall --arch v8.3,neve',
+      '  nidus paper --gic v3 --guest vhe',
+      '  nidus paper --why hypercall@v8.3,vhe        every trap of one operation, in order',
+      '  nidus paper --why deviceIo@v8.0,nvhe,neve   the paravirtual method of the paper, NEVE form',
+      '  nidus paper --json > paper.json',
+    ].join('\n'),
+  },
+  parameters: {
+    flags: {
+      only: { kind: 'parsed', parse: oneOf('--only', BENCHMARKS), brief: `One benchmark: ${BENCHMARKS.join(', ')}`, optional: true, placeholder: 'B' },
+      arch: { kind: 'parsed', parse: profileNames, brief: 'Profiles, separated by commas', optional: true, placeholder: 'LIST' },
+      guest: { kind: 'parsed', parse: oneOf('--guest', ['nvhe', 'vhe']), brief: 'Kind of guest hypervisor: nvhe or vhe', optional: true, placeholder: 'KIND' },
+      gic: { kind: 'parsed', parse: gicVersion, brief: 'v2 (board moonshot, as in the paper) or v3 (board virt)', default: 'v2', placeholder: 'V' },
+      why: { kind: 'parsed', parse: (text: string) => { parseWhy(text); return text }, brief: 'List the traps of one operation: B@ARCH[,nvhe|vhe][,nv|neve][,v2|v3]', optional: true, placeholder: 'B@ARCH' },
+      json: { kind: 'boolean', brief: 'Print JSON', default: false, withNegated: false },
+    },
+  },
+  func(flags: Flags) {
+    const guests = loadGuests()
+    const progress = createProgress()
+    const run = (configuration: Configuration) => {
+      progress.update(`running ${configurationName(configuration)}`)
+      return measure(configuration, guests)
+    }
+    const print = (rows: readonly PaperRow[], text: () => string): void => {
+      progress.clear()
+      process.stdout.write(flags.json ? `${JSON.stringify({ costModel: neve2017.name, rows }, null, 2)}\n` : `${text()}\n`)
+    }
+    if (flags.why !== undefined) {
+      const { benchmark, configuration } = parseWhy(flags.why)
+      const rows = rowsOf(configuration, run(configuration), [benchmark], true)
+      print(rows, () => whyTable(rows[0]!, configurationName(configuration)))
+      return
+    }
+    const selection: PaperSelection = flags
+    const benchmarks = benchmarksOf(selection)
+    const rows = configurations(selection).flatMap(configuration => rowsOf(configuration, run(configuration), benchmarks, false))
+    print([...rows, ...x86Rows(benchmarks)], () => paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name))
+  },
+})

@@ -1,0 +1,11 @@
+/** The guests that come with Nidus, from guests/built. */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Guests } from '../lab/experiment.ts'
+
+const built = (name: string): Uint8Array => readFileSync(fileURLToPath(new URL(`../../guests/built/${name}`, import.meta.url)))
+
+/** ELF files: the same bytes in memory as the Images, and symbols for `--why`. */
+export function loadGuests(): Guests {
+  return { nvhe: built('mini-kvm-nvhe.elf'), vhe: built('mini-kvm-vhe.elf'), bench: built('bench.elf'), benchImage: built('bench') }
+}
