@@ -1,7 +1,8 @@
 /**
  * Register fields as text: entries separated by commas, each `Name bits attributes`, e.g.
  * `M 0, T0SZ 5:0, E2H 34 VHE, ISTATUS 2 RO, SPAN 23 PAN else1, RES1 31`. Bits that no entry names are RES0.
- * Attributes: `RO`; a feature without its FEAT_ (the field is RES0 without it); `else1` (RES1 without it). The name `RES1` marks RES1 bits.
+ * Attributes: `RO`; a feature without its FEAT_ (the field is RES0 without it); `else1` (RES1 without it); `E2H=0` (that layout only, of a
+ * register with two). The name `RES1` marks RES1 bits. Bits that are RES0 or RES1 in one layout only are kept as written.
  */
 import type { Field, RowFeature } from './row.ts'
 
@@ -13,13 +14,14 @@ export function parseFields(text: string): Field[] {
     const range = /^(\d+)(?::(\d+))?$/.exec(bits ?? '')
     if (range === null) throw new Error(`field '${entry.trim()}': no bits`)
     const high = Number(range[1]), low = Number(range[2] ?? range[1])
-    let kind: Field['kind'] = name === 'RES1' ? 'RES1' : 'RW', feature: RowFeature | undefined, elseOne = false
+    let kind: Field['kind'] = name === 'RES1' ? 'RES1' : 'RW', feature: RowFeature | undefined, elseOne = false, nVHE = false
     for (const attribute of attributes) {
       if (attribute === 'RO') kind = 'RO'
       else if (attribute === 'else1') elseOne = true
+      else if (attribute === 'E2H=0') nVHE = true
       else feature = (attribute === 'GICv3' ? attribute : `FEAT_${attribute}`) as RowFeature
     }
-    fields.push({ name, high, low, kind, feature, elseOne })
+    fields.push({ name, high, low, kind, feature, elseOne, nVHE })
   }
   return fields
 }

@@ -20,7 +20,7 @@ import { CONTEXT, parseWhen } from './controls.ts'
 import type { Controls } from './controls.ts'
 import { masksOf } from './fields.ts'
 import type { Masks } from './fields.ts'
-import type { Row, RowFeature } from './row.ts'
+import type { Field, Row, RowFeature } from './row.ts'
 import { IMPLEMENTATION_DEFINED, ROWS, rowByName } from './table.ts'
 import type { TrapRule } from './trap-rules.ts'
 
@@ -185,11 +185,7 @@ export function compileRule(rule: TrapRule, has: Compiled['has'], el: EL, alsoWh
   const control = rowByName(rule.register)
   if (control === undefined) throw new Error(`trap rule ${rule.name}: no register ${rule.register}`)
   if (control.features.length > 0 && !control.features.some(has)) return undefined
-  const fields = rule.fields.map(name => {
-    const field = control.fields?.find(candidate => candidate.name === name)
-    if (field === undefined) throw new Error(`trap rule ${rule.name}: ${rule.register} has no field ${name}`)
-    return field
-  })
+  const fields = fieldsOf(rule, control)
   if (fields.some(field => field.feature !== undefined && !has(field.feature))) return undefined
   const half = fields[0]!.low >= 32 ? 1 : 0
   let mask = 0
@@ -210,12 +206,23 @@ export function compileRule(rule: TrapRule, has: Compiled['has'], el: EL, alsoWh
   }
 }
 
-const neededEL = (row: Row, write: boolean): number => (write ? row.writeMinimumEL : row.minimumEL)
+/** The fields a rule compares; where the control register has two layouts, those of the layout its condition names. */
+export function fieldsOf(rule: TrapRule, control: Row): readonly Field[] {
+  const nVHE = rule.when?.split(' ').includes('E2H=0') ?? false
+  return rule.fields.map(name => {
+    const named = control.fields?.filter(field => field.name === name) ?? []
+    const field = named.find(candidate => candidate.nVHE === nVHE) ?? named[0]
+    if (field === undefined) throw new Error(`trap rule ${rule.name}: ${rule.register} has no field ${name}`)
+    return field
+  })
+}
+
+export const neededEL = (row: Row, write: boolean): number => (write ? row.writeMinimumEL : row.minimumEL)
 /** HCR_EL2.NV concerns EL1 accesses to what exists from EL2 on; it has no effect at EL0 and none on names of EL3. */
-const nvReaches = (row: Row, el: EL, write: boolean): boolean => el === 1 && row.minimumEL === 2 && neededEL(row, write) === 2
+export const nvReaches = (row: Row, el: EL, write: boolean): boolean => el === 1 && row.minimumEL === 2 && neededEL(row, write) === 2
 
 /** Why the access can never succeed with these features, whatever the controls. */
-function unavailable(row: Row, direction: Direction, has: Compiled['has']): string | undefined {
+export function unavailable(row: Row, direction: Direction, has: Compiled['has']): string | undefined {
   if (row.features.length > 0 && !row.features.some(has)) return `${row.features.join(' or ')} is not implemented`
   if (direction === 'write' && row.access === 'RO') return `${row.name} is read-only`
   if (direction === 'read' && row.access === 'WO') return `${row.name} is write-only`
@@ -223,7 +230,7 @@ function unavailable(row: Row, direction: Direction, has: Compiled['has']): stri
 }
 
 /** The answer for an access that no trap rule took. */
-function conclude(row: Row, direction: Direction, el: EL, context: number, has: Compiled['has']): Resolution {
+export function conclude(row: Row, direction: Direction, el: EL, context: number, has: Compiled['has']): Resolution {
   const write = direction === 'write', NV1 = (context & CONTEXT.NV1) !== 0
   const undefinedBecause = (rule: string): Resolution => ({ kind: 'undefined', rule })
   const registerOf = (name: string, rule: string): Resolution => ({ kind: 'register', row: rowByName(name)!, rule })

@@ -120,6 +120,8 @@ export interface Field {
   readonly feature: RowFeature | undefined
   /** RES1 instead of RES0 without the feature. */
   readonly elseOne: boolean
+  /** Belongs to the layout that the register has with HCR_EL2.E2H=0, beside another layout. */
+  readonly nVHE: boolean
 }
 
 export const keyOf = (spec: RowSpec): EncodingKey => encodingKey(...spec.encoding)

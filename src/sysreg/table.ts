@@ -6,6 +6,7 @@ import type { Row, RowSpec } from './row.ts'
 import { ABSENT_FEATURES } from './features.ts'
 import { parseFields } from './fields.ts'
 import { HCR } from './trap-rules.ts'
+import { problemsOf } from './validate.ts'
 import { ABSENT_ROWS } from './rows/absent.ts'
 import { DEBUG_ROWS } from './rows/debug.ts'
 import { EL0_ROWS } from './rows/el0.ts'
@@ -36,6 +37,8 @@ const minimumELOf = (op1: number): 0 | 1 | 2 | 3 => (op1 === 3 ? 0 : op1 === 4 |
 
 export const ROWS: readonly Row[] = build()
 export const SLOTS: number = 1 + ROWS.reduce((most, row) => Math.max(most, row.slot), -1)
+const problems = problemsOf(ROWS)
+if (problems.length > 0) throw new Error(`system register table:\n  ${problems.join('\n  ')}`)
 const byName = new Map<string, Row>(ROWS.map(row => [row.name, row]))
 const byKey: (Row | undefined)[] = []
 for (const row of ROWS) if (row.viewOf === undefined) byKey[row.key] = row

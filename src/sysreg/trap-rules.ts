@@ -153,8 +153,8 @@ export const PMUSERENR = {
 } as const
 
 /**
- * Generic timer. CNTHCTL_EL2 has two layouts: with E2H=0 EL1PCTEN and EL1PCEN are bits 0 and 1 (here EL1PCTEN0, EL1PCEN0);
- * with E2H=1 bits 0 and 1 are EL0PCTEN and EL0VCTEN, and EL1PCTEN, EL1PTEN are bits 10 and 11.
+ * Generic timer. CNTHCTL_EL2 has two layouts: with E2H=0 EL1PCTEN and EL1PCEN are bits 0 and 1; with
+ * E2H=1 bits 0 and 1 are EL0PCTEN and EL0VCTEN, and EL1PCTEN, EL1PTEN are bits 10 and 11. A rule's `when` says which one it means.
  */
 const cntkctl = (field: string): TrapRule => rule('CNTKCTL_EL1', field, [0], 1, 'clear', { when: 'host=0' })
 const cnthctlHost = (field: string): TrapRule => rule('CNTHCTL_EL2', field, [0], 2, 'clear', { when: 'host=1' })
@@ -162,12 +162,12 @@ const cnthctlHost = (field: string): TrapRule => rule('CNTHCTL_EL2', field, [0],
 export const TIMER = {
   physicalCounter: [
     cntkctl('EL0PCTEN'), cnthctlHost('EL0PCTEN'),
-    rule('CNTHCTL_EL2', 'EL1PCTEN0', EL01, 2, 'clear', { when: 'E2H=0' }),
+    rule('CNTHCTL_EL2', 'EL1PCTEN', EL01, 2, 'clear', { when: 'E2H=0' }),
     rule('CNTHCTL_EL2', 'EL1PCTEN', EL01, 2, 'clear', { when: 'E2H=1 TGE=0' }),
   ],
   physicalTimer: [
     cntkctl('EL0PTEN'), cnthctlHost('EL0PTEN'),
-    rule('CNTHCTL_EL2', 'EL1PCEN0', EL01, 2, 'clear', { when: 'E2H=0' }),
+    rule('CNTHCTL_EL2', 'EL1PCEN', EL01, 2, 'clear', { when: 'E2H=0' }),
     rule('CNTHCTL_EL2', 'EL1PTEN', EL01, 2, 'clear', { when: 'E2H=1 TGE=0' }),
   ],
   virtualCounter: [

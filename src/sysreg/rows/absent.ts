@@ -13,9 +13,9 @@ const needs = <const F extends AbsentFeature>(feature: F, more: RowOptions = {})
 const both = (feature: AbsentFeature, offset: number, vhe: string, more: RowOptions = {}) => ({ feature, vhe, vncr: { offset, when: 'NV1=1' }, ...more }) as const
 const page = (feature: AbsentFeature, offset: number, more: RowOptions = {}): RowOptions => ({ feature, vncr: { offset, when: 'always' }, ...more })
 const VM = [HCR.TVM, HCR.TRVM]
-const ras = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_RAS', { traps: [HCR.TERR, ...fgt(field)], ...more })
-const rasInjection = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_RASv1p1', { traps: [HCR.FIEN, ...fgt(field)], ...more })
-const lor = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_LOR', { traps: [HCR.TLOR, ...fgt(field)], ...more })
+const ras = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_RAS', { traps: [HCR.TERR, ...fgt(field, more.access === 'RO' ? 'R' : 'RW')], ...more })
+const rasInjection = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_RASv1p1', { traps: [HCR.FIEN, ...fgt(field, more.access === 'RO' ? 'R' : 'RW')], ...more })
+const lor = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_LOR', { traps: [HCR.TLOR, ...fgt(field, more.access === 'RO' ? 'R' : 'RW')], ...more })
 const spe = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_SPE', { traps: [MDCR.TPMS, ...debugFgt(field)], ...more })
 const trbe = needs('FEAT_TRBE')
 const amu = needs('FEAT_AMUv1')
@@ -101,7 +101,7 @@ export const ABSENT_ROWS = {
   PMZR_EL0: register(3, 3, 9, 13, 4, needs('FEAT_PMUv3p9')), PMSSCR_EL1: register(3, 0, 9, 13, 3, needs('FEAT_PMUv3_SS')), MDSELR_EL1: register(2, 0, 0, 4, 2, needs('FEAT_Debugv8p9')), MDSTEPOP_EL1: register(2, 0, 0, 5, 2, needs('FEAT_STEP2')),
   AMCR_EL0: register(3, 3, 13, 2, 0, amu), AMCFGR_EL0: register(3, 3, 13, 2, 1, { ...amu, access: 'RO' }), AMCGCR_EL0: register(3, 3, 13, 2, 2, { ...amu, access: 'RO' }), AMUSERENR_EL0: register(3, 3, 13, 2, 3, amu),
   AMCNTENCLR0_EL0: register(3, 3, 13, 2, 4, amu), AMCNTENSET0_EL0: register(3, 3, 13, 2, 5, amu), AMCG1IDR_EL0: register(3, 3, 13, 2, 6, amu), AMCNTENCLR1_EL0: register(3, 3, 13, 3, 0, amu), AMCNTENSET1_EL0: register(3, 3, 13, 3, 1, amu),
-  ...numbered('AMEVCNTR0', '_EL0', 16, n => register(3, 3, 13, 4 + (n >> 3), n & 7, amu)), ...numbered('AMEVTYPER0', '_EL0', 16, n => register(3, 3, 13, 6 + (n >> 3), n & 7, amu)),
+  ...numbered('AMEVCNTR0', '_EL0', 4, n => register(3, 3, 13, 4, n, amu)), ...numbered('AMEVTYPER0', '_EL0', 4, n => register(3, 3, 13, 6, n, amu)),
   ...numbered('AMEVCNTR1', '_EL0', 16, n => register(3, 3, 13, 12 + (n >> 3), n & 7, amu)), ...numbered('AMEVTYPER1', '_EL0', 16, n => register(3, 3, 13, 14 + (n >> 3), n & 7, amu)),
   ...numbered('AMEVCNTVOFF0', '_EL2', 16, n => register(3, 4, 13, 8 + (n >> 3), n & 7, page('FEAT_AMUv1', 0xa00 + 8 * n))), ...numbered('AMEVCNTVOFF1', '_EL2', 16, n => register(3, 4, 13, 10 + (n >> 3), n & 7, page('FEAT_AMUv1', 0xa80 + 8 * n))),
   // Memory partitioning

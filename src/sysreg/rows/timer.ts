@@ -24,9 +24,9 @@ export const TIMER_ROWS = {
   CNTKCTL_EL1: register(3, 0, 14, 1, 0, { vhe: 'CNTHCTL_EL2', fields: `EL0PCTEN 0, EL0VCTEN 1, ${EVENTS}, EL0VTEN 8, EL0PTEN 9`, effect: 'timer' }),
   CNTVOFF_EL2: register(3, 4, 14, 0, 3, { vncr: { offset: 0x060, when: 'always' }, neve: { as: 'cached' }, effect: 'timer' }),
   CNTPOFF_EL2: register(3, 4, 14, 0, 6, { feature: 'FEAT_ECV', vncr: { offset: 0x1a8, when: 'always' }, effect: 'timer' }),
-  // E2H=0: EL1PCTEN0 0, EL1PCEN0 1. E2H=1: EL0PCTEN 0, EL0VCTEN 1, EL0VTEN 8, EL0PTEN 9, EL1PCTEN 10, EL1PTEN 11.
+  // E2H=0: EL1PCTEN 0, EL1PCEN 1. E2H=1: EL0PCTEN 0, EL0VCTEN 1, EL0VTEN 8, EL0PTEN 9, EL1PCTEN 10, EL1PTEN 11.
   CNTHCTL_EL2: register(3, 4, 14, 1, 0, {
-    fields: `EL1PCTEN0 0, EL1PCEN0 1, EL0PCTEN 0, EL0VCTEN 1, ${EVENTS}, EL0VTEN 8 VHE, EL0PTEN 9 VHE, EL1PCTEN 10 VHE, EL1PTEN 11 VHE, ECV 12 ECV, EL1TVT 13 ECV, EL1TVCT 14 ECV, EL1NVPCT 15 ECV, EL1NVVCT 16 ECV`,
+    fields: `EL1PCTEN 0 E2H=0, EL1PCEN 1 E2H=0, EL0PCTEN 0, EL0VCTEN 1, ${EVENTS}, EL0VTEN 8 VHE, EL0PTEN 9 VHE, EL1PCTEN 10 VHE, EL1PTEN 11 VHE, ECV 12 ECV, EL1TVT 13 ECV, EL1TVCT 14 ECV, EL1NVPCT 15 ECV, EL1NVVCT 16 ECV`,
     reset: 3n, neve: { as: 'cached', offset: 0xc30 }, effect: 'timer',
   }),
   CNTHP_TVAL_EL2: register(3, 4, 14, 2, 0, { fields: TVAL, ...special }),
