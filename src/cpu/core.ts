@@ -8,7 +8,7 @@ import type { Feature } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import { PSTATE, elOf } from '../arch/pstate.ts'
 import type { EngineApi } from '../engine/engine.ts'
-import { SLOT } from '../sysreg/index.ts'
+import { SLOT, spsrShowsEL2 } from '../sysreg/index.ts'
 import type { Controls } from '../sysreg/index.ts'
 import type { TraceSink } from '../trace/event.ts'
 import type { RoutingControls } from './routing.ts'
@@ -95,6 +95,7 @@ export class Core {
   lastCount = 0
   /** Cycles that may be charged in this run before its budget must shrink. */
   #slack = Infinity
+  #running = false
 
   constructor(options: CoreOptions) {
     this.features = options.features
@@ -139,23 +140,31 @@ export class Core {
     this.pe.charged += cycles
     this.#slack -= cycles
     if (this.#slack < 0) {
-      this.engine.limit(Math.max(0, this.engine.left + Math.floor(this.#slack / this.costs.instruction)))
+      if (this.#running) this.engine.limit(Math.max(0, this.engine.left + Math.floor(this.#slack / this.costs.instruction)))
       this.#slack = 0
     }
   }
 
-  /** Before a run of `budget` instructions: `room` is what may pass on the PE's clock until something else must happen. */
-  openRun(budget: number, room: number): void { this.#slack = room - budget * this.costs.instruction }
+  /** Runs the current PE for `budget` instructions; `room` is what may pass on its clock until something else must happen. */
+  run(budget: number, room: number): void {
+    this.#slack = room - budget * this.costs.instruction
+    this.#running = true
+    this.engine.run(budget)
+    this.#running = false
+  }
 
-  /** A deadline moved to `cycles` on the current PE's clock while it runs. */
+  /** A deadline of the current PE moved to `cycles` on its clock. */
   deadlineAt(cycles: number): void {
+    if (!this.#running) return
     const room = Math.max(0, Math.floor((cycles - this.cycles(this.pe)) / this.costs.instruction))
-    if (room < this.engine.left) this.engine.limit(room)
-    this.#slack = 0
+    if (room < this.engine.left) {
+      this.engine.limit(room)
+      this.#slack = 0
+    }
   }
 
   /** Ends the current run after this instruction. */
-  endTurn(): void { this.engine.limit(0) }
+  endTurn(): void { if (this.#running) this.engine.limit(0) }
 
   // ---- controls ----
 
@@ -175,13 +184,8 @@ export class Core {
     return this.#routing[1 | (this.e2h(pe) ? 2 : 0) | (low & HCR.TGE ? 4 : 0) | (low & HCR.AMO ? 8 : 0) | (low & HCR.IMO ? 16 : 0) | (low & HCR.FMO ? 32 : 0)]!
   }
 
-  /** NV=1 at EL1 and the page (NV2 or the paper's) is in use, or NV1=0: SPSR_EL1 shows EL2 to the guest hypervisor. */
-  reportsEL2(pe: PE): boolean {
-    const high = this.hcrHigh(pe)
-    if ((high & HCR.NV_HIGH) === 0 || !this.features.has('FEAT_NV')) return false
-    return (high & HCR.NV1_HIGH) === 0 || (this.features.has('FEAT_NV2') && (high & HCR.NV2_HIGH) !== 0)
-      || (this.features.has('FEAT_NEVE') && (pe.file.i32[2 * SLOT.VNCR_EL2]! & 1) !== 0)
-  }
+  /** SPSR_EL1 shows EL2 for exceptions from EL1 to EL1. */
+  reportsEL2(): boolean { return this.el2 && spsrShowsEL2(this.controls) }
 
   pstate(): number {
     const state = this.engine.state

@@ -70,7 +70,7 @@ export class Exceptions {
     const pstate = core.pstate(), from = elOf(pstate)
 
     // SPSR first: everything below changes PSTATE.
-    const spsr = reportedPSTATE(pstate, target, core.reportsEL2(pe))
+    const spsr = reportedPSTATE(pstate, target, core.reportsEL2())
     i32[2 * slots.SPSR] = spsr
     i32[2 * slots.SPSR + 1] = 0
     u64[slots.ELR] = returnAddress

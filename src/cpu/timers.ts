@@ -9,14 +9,14 @@ import { PPI } from '../arch/gic.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
 import { SLOT } from '../sysreg/index.ts'
 
-/** 1 GHz of cycles, 62.5 MHz of counter. */
+/** 1 GHz of cycles, 62.5 MHz of counter (CNTFRQ_EL0 of sysreg/). */
 export const CYCLES_PER_COUNT = 16
-export const CNTFRQ = 62_500_000
 
 const CTL = { ENABLE: 1, IMASK: 2, ISTATUS: 4 } as const
 /** CNTHCTL_EL2.ECV: CNTPOFF_EL2 applies. */
 const CNTHCTL_ECV = 1 << 12
-const HCR_E2H_TGE = { E2H: 1 << 2, TGE: 1 << 27 } as const
+/** HCR_EL2.TGE in the low word, E2H in the high word. */
+const HCR_TGE = 1 << 27, HCR_E2H_HIGH = 1 << 2
 
 export type TimerName = 'CNTP' | 'CNTV' | 'CNTHP' | 'CNTHV'
 export const TIMER_NAMES: readonly TimerName[] = ['CNTP', 'CNTV', 'CNTHP', 'CNTHV']
@@ -68,7 +68,7 @@ export class Timers {
   physicalOffset(): bigint {
     if (!this.#ecv || !this.#el2 || (this.#file.i32[2 * SLOT.CNTHCTL_EL2]! & CNTHCTL_ECV) === 0) return 0n
     const hcrLow = this.#file.i32[2 * SLOT.HCR_EL2]!, hcrHigh = this.#file.i32[2 * SLOT.HCR_EL2 + 1]!
-    if ((hcrLow & HCR_E2H_TGE.TGE) !== 0 && (hcrHigh & HCR_E2H_TGE.E2H) !== 0) return 0n
+    if ((hcrLow & HCR_TGE) !== 0 && (hcrHigh & HCR_E2H_HIGH) !== 0) return 0n
     return this.#file.u64[SLOT.CNTPOFF_EL2]!
   }
 
@@ -110,21 +110,15 @@ export class Timers {
     return BigInt.asUintN(32, this.#file.u64[this.#timer(name).cval]! - (BigInt(count) - this.offset(name)))
   }
 
-  /** CVAL = count + the signed 32-bit TimerValue. */
+  /** CVAL = count + the signed 32-bit TimerValue. Like every write, followed by `update`. */
   writeTimerValue(name: TimerName, value: bigint, count: number): void {
     this.#file.u64[this.#timer(name).cval] = BigInt.asUintN(64, BigInt(count) - this.offset(name) + BigInt.asIntN(32, value))
-    this.update(count)
   }
 
-  writeControl(name: TimerName, value: bigint, count: number): void {
-    this.#file.u64[this.#timer(name).ctl] = value & BigInt(CTL.ENABLE | CTL.IMASK)
-    this.update(count)
-  }
+  writeControl(name: TimerName, value: bigint): void { this.#file.u64[this.#timer(name).ctl] = value & BigInt(CTL.ENABLE | CTL.IMASK) }
 
-  writeCompare(name: TimerName, value: bigint, count: number): void {
-    this.#file.u64[this.#timer(name).cval] = value
-    this.update(count)
-  }
+  compare(name: TimerName): bigint { return this.#file.u64[this.#timer(name).cval]! }
+  writeCompare(name: TimerName, value: bigint): void { this.#file.u64[this.#timer(name).cval] = value }
 
   /** Lines as the Distributor last saw them; the registers themselves are saved with the register file. */
   save(): readonly boolean[] { return this.#timers.map(each => each.level) }

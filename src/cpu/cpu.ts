@@ -1,0 +1,287 @@
+/**
+ * The CPU: PEs over one engine. Implements the engine's callbacks on the PE that runs now; the machine's run loop decides which one that is
+ * and for how long.
+ */
+import { EC, syndrome } from '../arch/esr.ts'
+import type { GicCpuInterface } from '../arch/gic.ts'
+import { PSTATE, elOf } from '../arch/pstate.ts'
+import { ACCESS } from '../engine/callbacks.ts'
+import type { Callbacks } from '../engine/callbacks.ts'
+import type { EngineApi } from '../engine/engine.ts'
+import type { ExceptionKind, PacKey, PstateField, WaitKind } from '../isa/semantics.ts'
+import { SLOT, brkTarget, daifTrap, eretTrap, fpTrap, hvcAvailability, pauthEnabled, pauthTrap, smcTrap, svcTarget, wfxTrap } from '../sysreg/index.ts'
+import type { Resolution } from '../sysreg/index.ts'
+import { Core } from './core.ts'
+import type { CoreOptions } from './core.ts'
+import { Exceptions } from './exception.ts'
+import { Interrupts } from './interrupts.ts'
+import { Maintenance } from './maintenance.ts'
+import { PointerAuthentication } from './pauth.ts'
+import { PE } from './pe.ts'
+import { Pmu } from './pmu.ts'
+import { SystemAccess } from './system-access.ts'
+import { SystemRegisters } from './system-registers.ts'
+import { Timers } from './timers.ts'
+import { HASHED } from './trace-hash.ts'
+import { MemoryAccess } from './translation.ts'
+import { PEViews, ViewRegistry } from './views.ts'
+
+const SCTLR_SA = 1 << 3, SCTLR_SA0 = 1 << 4
+/** A WFE that nobody answers ends after this many cycles: events of plain stores to a monitored line are not delivered. */
+const WFE_PATIENCE = 2000
+
+export interface CpuOptions extends Omit<CoreOptions, 'registry'> {
+  readonly pes: number
+  /** Makes the engine from the callbacks. */
+  readonly engine: (callbacks: Callbacks) => EngineApi
+  readonly gic: readonly GicCpuInterface[]
+  /** A timer's line to the distributor. */
+  readonly setPpiLevel: (pe: number, intid: number, level: boolean) => void
+}
+
+const PAC_KEYS = { IA: 'APIA', IB: 'APIB', DA: 'APDA', DB: 'APDB' } as const
+
+export class Cpu {
+  readonly core: Core
+  readonly engine: EngineApi
+  readonly pes: readonly PE[]
+  readonly exceptions: Exceptions
+  readonly interrupts: Interrupts
+  readonly memory: MemoryAccess
+  readonly maintenance: Maintenance
+  readonly system: SystemAccess
+  readonly pmu: Pmu
+  readonly pauth: PointerAuthentication
+
+  constructor(options: CpuOptions) {
+    const core = this.core = new Core({ ...options, registry: new ViewRegistry() })
+    const stateChanged = (): void => this.stateChanged()
+    this.exceptions = new Exceptions(core, stateChanged)
+    this.interrupts = new Interrupts(core, this.exceptions)
+    this.memory = new MemoryAccess(core, this.exceptions)
+    this.maintenance = new Maintenance(core, this.exceptions, this.memory)
+    this.pmu = new Pmu(core, options.pes)
+    const registers = new SystemRegisters(core, this.exceptions, this.interrupts, this.pmu)
+    this.system = new SystemAccess({
+      core, exceptions: this.exceptions, interrupts: this.interrupts, memory: this.memory, maintenance: this.maintenance, registers, stateChanged,
+    })
+    this.pauth = new PointerAuthentication(core)
+    this.engine = core.engine = options.engine(this.#callbacks())
+    this.pes = core.pes = options.gic.slice(0, options.pes).map((gic, index) => {
+      const file = this.engine.registerFile(index)
+      const timers = new Timers(file, options.features, options.el2, (intid, level) => options.setPpiLevel(index, intid, level))
+      const pe = new PE(index, file, gic, timers, new PEViews(index, file, options.features, core.registry))
+      gic.onChange = () => { pe.linesChanged = true }
+      return pe
+    })
+    core.switchTo(this.pes[0]!)
+  }
+
+  /** Brings contexts, the FP trap and the SP check in line with EL, PSTATE and registers. */
+  stateChanged(): void {
+    const core = this.core, { pe } = core, { state } = this.engine, el = elOf(state.pstate)
+    this.memory.select()
+    state.fpTrap = fpTrap(el, core.controls) !== undefined
+    const sctlr = pe.file.i32[2 * (el === 2 || (el === 0 && core.host(pe)) ? SLOT.SCTLR_EL2 : SLOT.SCTLR_EL1)]!
+    state.spAlignmentCheck = (sctlr & (el === 0 ? SCTLR_SA0 : SCTLR_SA)) !== 0
+  }
+
+  /** PC of the instruction after the current one. */
+  #next(): bigint { return BigInt.asUintN(64, this.engine.state.pc + 4n) }
+
+  /** Takes a trap that a decision of sysreg/ names; `esr` is the syndrome of the instruction's own class. */
+  #trap(resolution: Resolution, esr: number): void {
+    if (resolution.kind === 'trap') this.exceptions.take(resolution.to, 'sync', resolution.ec === EC.Unknown ? syndrome.unknown() : esr, this.engine.state.pc)
+    else this.exceptions.undefinedInstruction()
+  }
+
+  #callbacks(): Callbacks {
+    const { core, exceptions, memory } = this
+    return {
+      fetch: (hi, lo) => memory.fetch(hi, lo),
+      read: (hi, lo, size, flags) => memory.read(hi, lo, size, flags),
+      write: (hi, lo, size, flags) => memory.write(hi, lo, size, flags),
+      translateExclusive: (hi, lo, size, flags) => memory.translateExclusive(hi, lo, size, flags | ACCESS.ATOMIC),
+      spAlignment: () => exceptions.synchronous(syndrome.spAlignment()),
+      fpAccess: () => {
+        const trap = fpTrap(core.el, core.controls)
+        if (trap !== undefined) this.#trap(trap, syndrome.fpAdvSimd())
+        else exceptions.undefinedInstruction()
+      },
+      system: word => this.system.execute(word),
+      writePstate: (field, value) => this.#writePstate(field, value),
+      exception: (kind, immediate) => this.#exception(kind, immediate),
+      exceptionReturn: key => this.#exceptionReturn(key),
+      undefined: () => exceptions.undefinedInstruction(),
+      unimplemented: word => core.unimplemented('instruction', `0x${word.toString(16).padStart(8, '0')}`),
+      wait: kind => this.#wait(kind),
+      sendEvent: local => {
+        core.pe.event = true
+        if (local) return
+        for (const pe of core.pes) pe.event = true
+        if (core.pes.length > 1) core.endTurn()
+      },
+      marker: () => {
+        const value = Number(this.engine.state.x(0) & 0xffff_ffffn), { pe } = core, instructions = this.engine.instructions(pe.index)
+        core.hash?.add(HASHED.marker)
+        core.hash?.add(value)
+        core.onEvent?.({ kind: 'marker', pe: pe.index, value, instructions, cycles: core.cycles(pe) })
+      },
+      barrier: () => {},
+      addPAC: (key, pointer, modifier) => this.#pacTrapped(key) ? pointer : this.pauth.add(key, pointer, modifier),
+      authenticate: (key, pointer, modifier) => this.#pacTrapped(key) ? pointer : this.pauth.authenticate(key, pointer, modifier),
+      strip: (data, pointer) => this.pauth.strip(data, pointer),
+      genericPAC: (value, modifier) => this.#pacTrapped('GA') ? 0n : this.pauth.generic(value, modifier),
+    }
+  }
+
+  /** HCR_EL2.API: traps the instructions of keys that are enabled. */
+  #pacTrapped(key: PacKey): boolean {
+    const core = this.core
+    const trap = pauthTrap(core.el, core.controls)
+    if (trap === undefined || (key !== 'GA' && !pauthEnabled(PAC_KEYS[key], core.el, core.controls))) return false
+    this.#trap(trap, syndrome.pauth())
+    return true
+  }
+
+  #writePstate(field: PstateField, value: number): void {
+    const core = this.core, { state } = this.engine, el = core.el
+    if (el === 0) {
+      // DAIFSet and DAIFClr are EL0's if SCTLR_ELx.UMA allows them; their ISS is that of an MSR with Rt = 31.
+      const trap = field === 'DAIFSet' || field === 'DAIFClr' ? daifTrap(el, core.controls) : undefined
+      if (trap !== undefined) {
+        this.#trap(trap, syndrome.systemRegister((this.engine.word >>> 5) & 0xffff, 31, false))
+        return
+      }
+      if (field === 'SPSel' || field === 'PAN' || field === 'UAO') {
+        this.exceptions.undefinedInstruction()
+        return
+      }
+    }
+    switch (field) {
+      case 'DAIFSet': state.pstate |= (value & 15) << 6; return
+      case 'DAIFClr':
+        state.pstate &= ~((value & 15) << 6)
+        this.interrupts.check()
+        return
+      case 'SPSel': {
+        const from = state.pstate, next = (from & ~1) | (value & 1)
+        this.exceptions.switchStack(from, next)
+        state.pstate = next
+        return
+      }
+      case 'PAN':
+        state.pstate = (state.pstate & ~PSTATE.PAN) | ((value & 1) !== 0 ? PSTATE.PAN : 0)
+        this.memory.select()
+        return
+      case 'UAO':
+        state.pstate = (state.pstate & ~PSTATE.UAO) | ((value & 1) !== 0 ? PSTATE.UAO : 0)
+        this.memory.select()
+        return
+      default:
+        // DIT, SSBS and TCO belong to features of no profile: unallocated.
+        this.exceptions.undefinedInstruction()
+    }
+  }
+
+  #exception(kind: ExceptionKind, immediate: number): void {
+    const core = this.core, el = core.el
+    switch (kind) {
+      case 'SVC': {
+        const resolution = svcTarget(el, core.controls)
+        // A fine-grained trap returns to the SVC itself, the SVC exception to the next instruction; both have EC 0x15.
+        if (resolution.kind === 'trap') this.exceptions.take(resolution.to, 'sync', syndrome.svc(immediate), resolution.rule.startsWith('HFGITR') ? this.engine.state.pc : this.#next())
+        return
+      }
+      case 'HVC': {
+        if (!core.el2) {
+          if (el === 0) this.exceptions.undefinedInstruction()
+          else core.environment.firmware(core.pe)
+          return
+        }
+        const resolution = hvcAvailability(el, core.controls)
+        if (resolution.kind === 'trap') this.exceptions.take(2, 'sync', syndrome.hvc(immediate), this.#next())
+        else this.exceptions.undefinedInstruction()
+        return
+      }
+      case 'SMC': {
+        const trap = smcTrap(el, core.controls)
+        if (trap !== undefined) this.#trap(trap, syndrome.smc(immediate))
+        else core.environment.firmware(core.pe)
+        return
+      }
+      case 'BRK': {
+        const resolution = brkTarget(el, core.controls)
+        if (resolution.kind === 'trap') this.exceptions.take(resolution.to, 'sync', syndrome.brk(immediate), this.engine.state.pc)
+        return
+      }
+      case 'HLT':
+        // Halting debug is not enabled: UNDEFINED.
+        this.exceptions.undefinedInstruction()
+    }
+  }
+
+  #exceptionReturn(key: 'IA' | 'IB' | undefined): void {
+    const core = this.core, el = core.el
+    const trap = eretTrap(el, core.controls)
+    if (trap !== undefined) {
+      this.#trap(trap, syndrome.eret(key === undefined ? 0 : key === 'IA' ? 2 : 3))
+      return
+    }
+    let address = core.pe.file.u64[el === 2 ? SLOT.ELR_EL2 : SLOT.ELR_EL1]!
+    if (key !== undefined) {
+      if (this.#pacTrapped(key)) return
+      address = this.pauth.authenticateReturn(key, address)
+    }
+    this.returnFromException(address)
+  }
+
+  /** ERET to `address`, and the Illegal Execution State exception that may follow at once. */
+  returnFromException(address: bigint): void {
+    this.exceptions.exceptionReturn(address)
+    if ((this.engine.state.pstate & PSTATE.IL) !== 0) this.exceptions.illegalState()
+    if (this.isStepping()) this.core.endTurn()
+    else this.interrupts.check()
+  }
+
+  #wait(kind: WaitKind): void {
+    const core = this.core, { pe } = core
+    if (kind === 'WFE' && pe.event) {
+      pe.event = false
+      return
+    }
+    if (this.interrupts.wakes(pe)) return
+    const trap = wfxTrap(kind, core.el, core.controls)
+    if (trap !== undefined) {
+      this.#trap(trap, syndrome.wfx(kind === 'WFI' ? 0 : 1))
+      return
+    }
+    pe.waiting = kind
+    pe.waitUntil = kind === 'WFE' ? core.cycles(pe) + WFE_PATIENCE : Infinity
+    core.endTurn()
+  }
+
+  // ---- software step (Arm ARM D2.11) ----
+
+  /** MDSCR_EL1.SS is set and software step exceptions are enabled at the current EL. */
+  isStepping(): boolean {
+    const { pe } = this.core, mdscr = pe.file.i32[2 * SLOT.MDSCR_EL1]!
+    if ((mdscr & 1) === 0 || (pe.file.i32[2 * SLOT.OSLSR_EL1]! & 2) !== 0) return false
+    const pstate = this.engine.state.pstate, el = elOf(pstate), target = this.exceptions.synchronousTarget(true)
+    if (el < target) return true
+    // From the debug exceptions' own EL: MDSCR_EL1.KDE and PSTATE.D.
+    return el === target && (mdscr & (1 << 13)) !== 0 && (pstate & PSTATE.D) === 0
+  }
+
+  /** PSTATE.SS = 0 while stepping: the Software Step exception is pending. */
+  get stepPending(): boolean { return (this.engine.state.pstate & PSTATE.SS) === 0 }
+
+  takeStepException(): void {
+    const target = this.exceptions.synchronousTarget(true), same = elOf(this.engine.state.pstate) === target
+    // ISV = 0: whether a Load-Exclusive was stepped is not reported.
+    this.exceptions.take(target, 'sync', ((same ? EC.SoftwareStepSame : EC.SoftwareStepLower) << 26 | 1 << 25 | 0x22) >>> 0, this.engine.state.pc)
+  }
+
+  /** After one instruction in the active-not-pending state. */
+  stepDone(): void { this.engine.state.pstate &= ~PSTATE.SS }
+}
