@@ -52,6 +52,8 @@ export interface Callbacks {
   exception(kind: ExceptionKind, immediate: number): void
   exceptionReturn(key: 'IA' | 'IB' | undefined): void
   undefined(word: number): void
+  /** An instruction that the profile has and this program lacks (design D11). */
+  unimplemented(word: number): void
   wait(kind: WaitKind): void
   sendEvent(local: boolean): void
   /** HINT #126 (marker). */

@@ -1,12 +1,22 @@
 /**
  * The engine: runs A64 instructions of one PE at a time on the state in its memory. See layout.ts for the memory, callbacks.ts for
- * what it leaves to the CPU, tlb.ts for translations.
+ * what it leaves to the CPU, tlb.ts for translations, interpreter.ts for the generated code.
  */
 import type { Feature } from '../arch/features.ts'
+import { registerFileOver } from '../arch/register-file.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
+import type { AccessSize } from '../isa/semantics.ts'
+import { ACCESS } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
-import type { State } from './state.ts'
-import type { Tlb } from './tlb.ts'
+import { CodePages } from './code-pages.ts'
+import { crcTable } from './crc.ts'
+import { BARRIER_KINDS, EXCEPTION_KINDS, PAC_KEYS, PSTATE_FIELDS, RETURN_KEYS, WAIT_KINDS } from './handler.ts'
+import { interpreterModule } from './modules.ts'
+import { BACKING, BACKING_STRIDE, CRC_TABLES, HOT, MAXIMUM_PES, PAGE_SHIFT, REGISTER_FILES, REGISTER_FILE_SLOTS, REGISTER_FILE_STRIDE, layoutFor } from './layout.ts'
+import type { Layout } from './layout.ts'
+import { Ram } from './ram.ts'
+import { State } from './state.ts'
+import { Tlb } from './tlb.ts'
 
 export interface EngineOptions {
   /** Bytes of guest RAM, up to about 3 GiB. */
@@ -15,8 +25,6 @@ export interface EngineOptions {
   readonly ramPa?: number
   readonly features: ReadonlySet<Feature>
   readonly callbacks: Callbacks
-  /** Number of PEs, 1 to 8. */
-  readonly pes?: number
   /** Slots of each PE's register file (`SLOTS` of sysreg/). */
   readonly registerSlots?: number
   /** `run` ends after exactly the budget, not at the next taken branch: lockstep, stepping, comparison. Slower. */
@@ -27,58 +35,224 @@ export interface EngineOptions {
   readonly codePages?: number
 }
 
-/** Guest RAM by physical address. Writes drop decoded instructions and mark pages dirty. Callers check `contains` first: outside RAM is a bug. */
-export interface Ram {
-  readonly pa: number
-  readonly size: number
-  contains(pa: number, size: number): boolean
-  read8(pa: number): number
-  read16(pa: number): number
-  /** Unsigned. */
-  read32(pa: number): number
-  read64(pa: number): bigint
-  write8(pa: number, value: number): void
-  write16(pa: number, value: number): void
-  write32(pa: number, value: number): void
-  write64(pa: number, value: bigint): void
-  /** Low and high word of the 8-byte aligned doubleword at `pa`, as int32: for table walks. */
-  low(pa: number): number
-  high(pa: number): number
-  /** A view of the bytes, for reading. */
-  bytes(pa: number, size: number): Uint8Array
-  copyIn(pa: number, from: Uint8Array): void
-  fill(pa: number, size: number, value: number): void
-}
+const RAM_PA = 0x4000_0000
+const CODE_PAGES = 4096
+/** Instructions per call of the generated code: a function that never returns never gets its optimised version. */
+const SLICE = 100_000
+const WASM_PAGE = 0x1_0000
 
-export interface EngineApi {
+export class Engine {
   readonly memory: WebAssembly.Memory
   readonly ram: Ram
   readonly state: State
   readonly tlb: Tlb
+  private readonly layout: Layout
+  private readonly options: EngineOptions
+  private readonly pages: CodePages
+  private readonly words: Int32Array
+  private readonly bytes: Uint8Array
+  private readonly imports: WebAssembly.ModuleImports
+  private readonly files: readonly RegisterFile[]
+  private readonly counts = new Float64Array(MAXIMUM_PES)
+  private current = 0
+  private running = false
+  /** Instructions granted to the generated code in this call, and what the run has beyond them. */
+  private slice = 0
+  private beyond = 0
+  private readonly loop: () => void
+  private exactLoop: (() => void) | undefined
+
+  /** @throws RangeError when RAM does not fit into a 32-bit memory. */
+  constructor(options: EngineOptions) {
+    const ramPa = options.ramPa ?? RAM_PA
+    this.options = options
+    this.layout = layoutFor(options.ramSize, options.codePages ?? CODE_PAGES)
+    const wasmPages = this.layout.bytes / WASM_PAGE
+    this.memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages })
+    const { buffer } = this.memory
+    this.words = new Int32Array(buffer)
+    this.bytes = new Uint8Array(buffer)
+    this.state = new State(buffer)
+    this.tlb = new Tlb(buffer, this.layout, ramPa)
+    const slots = options.registerSlots ?? REGISTER_FILE_SLOTS
+    if (slots > REGISTER_FILE_SLOTS) throw new RangeError(`${slots} register slots`)
+    this.files = Array.from({ length: MAXIMUM_PES }, (_, pe) => registerFileOver(buffer, REGISTER_FILES + pe * REGISTER_FILE_STRIDE, slots))
+    new Int32Array(buffer, CRC_TABLES, 256).set(crcTable(false))
+    new Int32Array(buffer, CRC_TABLES + 1024, 256).set(crcTable(true))
+
+    const { module, interpreter } = interpreterModule({ exact: options.exact ?? false, barriers: options.barriers ?? false })
+    this.pages = new CodePages(buffer, this.layout, this.tlb, interpreter.decodings, options.features)
+    this.ram = new Ram(buffer, this.layout, ramPa, this.pages)
+    this.imports = { memory: this.memory, ...this.functions(options.callbacks) }
+    this.loop = this.instantiate(module)
+    if (options.exact) this.exactLoop = this.loop
+  }
+
+  private instantiate(module: WebAssembly.Module): () => void {
+    return new WebAssembly.Instance(module, { env: this.imports }).exports['run'] as () => void
+  }
+
+  /** What the generated code imports: see IMPORTS of helpers.ts. */
+  private functions(callbacks: Callbacks): Record<string, (...args: never[]) => unknown> {
+    return {
+      fetch: () => {
+        this.state.i32[HOT.RECORDS / 4] = 0
+        callbacks.fetch(this.state.pcHigh, this.state.pcLow)
+      },
+      decode: (record: number) => { this.pages.decode(this.words[HOT.RECORDS / 4]! >>> 0, record >>> 0) },
+      read: (vaHi: number, vaLo: number, size: AccessSize, flags: number) => { callbacks.read(vaHi, vaLo, size, flags) },
+      write: (vaHi: number, vaLo: number, size: AccessSize, flags: number) => { callbacks.write(vaHi, vaLo, size, flags) },
+      setExclusive: (vaHi: number, vaLo: number, size: AccessSize) => { this.setExclusive(callbacks, vaHi, vaLo, size) },
+      storeExclusive: (vaHi: number, vaLo: number, size: AccessSize, flags: number) => this.storeExclusive(callbacks, vaHi, vaLo, size, flags),
+      spAlignment: () => { callbacks.spAlignment() },
+      fpAccess: () => { callbacks.fpAccess() },
+      undefined: () => { callbacks.undefined(this.word) },
+      unimplemented: () => { callbacks.unimplemented(this.word) },
+      system: () => { callbacks.system(this.word) },
+      marker: () => { callbacks.marker() },
+      exception: (kind: number, immediate: number) => { callbacks.exception(EXCEPTION_KINDS[kind]!, immediate) },
+      exceptionReturn: (key: number) => { callbacks.exceptionReturn(RETURN_KEYS[key]) },
+      writePstate: (field: number, value: number) => { callbacks.writePstate(PSTATE_FIELDS[field]!, value) },
+      wait: (kind: number) => { callbacks.wait(WAIT_KINDS[kind]!) },
+      sendEvent: (local: number) => { callbacks.sendEvent(local !== 0) },
+      barrier: (kind: number) => { callbacks.barrier(BARRIER_KINDS[kind]!) },
+      addPAC: (key: number, pointer: bigint, modifier: bigint) => callbacks.addPAC(PAC_KEYS[key]!, BigInt.asUintN(64, pointer), BigInt.asUintN(64, modifier)),
+      authenticate: (key: number, pointer: bigint, modifier: bigint) => callbacks.authenticate(PAC_KEYS[key]!, BigInt.asUintN(64, pointer), BigInt.asUintN(64, modifier)),
+      strip: (data: number, pointer: bigint) => callbacks.strip(data !== 0, BigInt.asUintN(64, pointer)),
+      genericPAC: (value: bigint, modifier: bigint) => callbacks.genericPAC(BigInt.asUintN(64, value), BigInt.asUintN(64, modifier)),
+    }
+  }
+
   /** The PE whose state is in the hot block. */
-  readonly pe: number
-  switchTo(pe: number): void
+  get pe(): number { return this.current }
+
+  /** Not from a callback. */
+  switchTo(pe: number): void {
+    if (pe === this.current) return
+    this.bytes.copyWithin(BACKING + this.current * BACKING_STRIDE, 0, HOT.SIZE)
+    this.bytes.copyWithin(0, BACKING + pe * BACKING_STRIDE, BACKING + pe * BACKING_STRIDE + HOT.SIZE)
+    this.current = pe
+  }
+
   /** Register file of a PE, in the engine's memory. */
-  registerFile(pe: number): RegisterFile
+  registerFile(pe: number): RegisterFile { return this.files[pe]! }
+
   /**
    * Runs the current PE from `state.pc` until `budget` instructions are used up and a branch is taken (exact: until they are used up).
-   * Returns the number of instructions executed. A run with budget 0 does nothing.
+   * Returns the number of instructions executed.
    */
-  run(budget: number): number
+  run(budget: number): number {
+    return this.execute(this.loop, budget)
+  }
+
   /** Executes exactly one instruction. */
-  step(): void
+  step(): void {
+    this.exactLoop ??= this.instantiate(interpreterModule({ exact: true, barriers: this.options.barriers ?? false }).module)
+    this.execute(this.exactLoop, 1)
+  }
+
+  private execute(loop: () => void, budget: number): number {
+    const { words, counts, current } = this
+    const before = counts[current]!
+    this.beyond = budget
+    words[HOT.REDIRECT / 4] = 0
+    let overrun = 0
+    while (this.beyond - overrun > 0) {
+      this.slice = Math.min(this.beyond - overrun, SLICE)
+      this.beyond -= overrun + this.slice
+      words[HOT.LEFT / 4] = this.slice * 16
+      this.running = true
+      try {
+        loop()
+      } finally {
+        this.running = false
+      }
+      const left = words[HOT.LEFT / 4]! / 16
+      counts[current]! += this.slice - left
+      overrun = -left
+    }
+    return counts[current]! - before
+  }
+
   /** Instructions executed by PE `pe`; exact in callbacks. */
-  instructions(pe: number): number
-  /** From a callback: at most `n` more instructions after the current one; never lengthens the run. */
-  limit(n: number): void
+  instructions(pe: number): number {
+    const before = this.counts[pe]!
+    return this.running && pe === this.current ? before + this.slice - this.leftInSlice() : before
+  }
+
+  /** Instructions of this slice that may still be executed, the current one included. */
+  private leftInSlice(): number {
+    return ((this.words[HOT.CREDIT / 4]! - this.words[HOT.RECORD / 4]!) | 0) >> 4
+  }
+
   /** Instructions of the current run that may follow the current one. */
-  readonly left: number
-  /** The instruction word at the current PC, in a callback. */
-  readonly word: number
+  get left(): number { return Math.max(this.leftInSlice() - 1 + this.beyond, 0) }
+
+  /** From a callback: at most `n` more instructions after the current one; never lengthens the run. */
+  limit(n: number): void {
+    const inSlice = this.leftInSlice() - 1
+    if (n >= inSlice) {
+      this.beyond = Math.min(this.beyond, n - inSlice)
+      return
+    }
+    this.beyond = 0
+    this.slice -= inSlice - n
+    this.words[HOT.CREDIT / 4] = this.words[HOT.RECORD / 4]! + (n + 1) * 16
+  }
+
+  /** The instruction word at the current PC, in a callback other than `fetch`. */
+  get word(): number {
+    return this.pages.word(this.words[HOT.RECORDS / 4]! >>> 0, this.words[HOT.RECORD / 4]! >>> 0)
+  }
+
   /** From `Callbacks.fetch`: enters the page of RAM at `pa` for the page of `va` in the fetch context. `shift` as in `Tlb.fill`. */
-  fillFetch(vaHi: number, vaLo: number, pa: number, shift: number): void
+  fillFetch(vaHi: number, vaLo: number, pa: number, shift: number): void {
+    this.tlb.fillFetch(this.tlb.fetch, vaHi, vaLo, this.pages.recordsOf((pa - this.ram.pa) >>> PAGE_SHIFT), shift)
+  }
+
   /** Forgets decoded instructions in [pa, pa + size): only needed where RAM was changed otherwise than by the guest or by `ram`. */
-  invalidateInstructions(pa: number, size: number): void
+  invalidateInstructions(pa: number, size: number): void {
+    this.pages.written(pa - this.ram.pa, size)
+  }
+
   /** Forgets all decoded instructions: after something that decoding depends on has changed. */
-  invalidateAllInstructions(): void
+  invalidateAllInstructions(): void {
+    this.pages.invalidateAll()
+  }
+
+  /** The read TLB has no entry although the load has just been performed: asks for the address again. */
+  private setExclusive(callbacks: Callbacks, vaHi: number, vaLo: number, size: AccessSize): void {
+    const { words } = this
+    words[HOT.EXCLUSIVE_ADDRESS / 4] = 0
+    const pa = callbacks.translateExclusive(vaHi, vaLo, size, ACCESS.ATOMIC)
+    if (pa < 0) return
+    const address = this.layout.ramBase + pa - this.ram.pa
+    words[HOT.EXCLUSIVE_ADDRESS / 4] = address
+    for (let i = 0; i < size / 4; i++) words[HOT.EXCLUSIVE_LOW / 4 + i] = words[(address >>> 2) + i]!
+    if (size < 4) words[HOT.EXCLUSIVE_LOW / 4] = size === 1 ? this.ram.read8(pa) : this.ram.read16(pa)
+  }
+
+  /** Store-exclusive without an entry in the write TLB, or misaligned. The value is in `state.data`. */
+  private storeExclusive(callbacks: Callbacks, vaHi: number, vaLo: number, size: AccessSize, flags: number): number {
+    const { words, ram, state } = this
+    const marked = words[HOT.EXCLUSIVE_ADDRESS / 4]! >>> 0
+    const value = state.data64[0]!, high = state.data64[1]!
+    words[HOT.EXCLUSIVE_ADDRESS / 4] = 0
+    const pa = callbacks.translateExclusive(vaHi, vaLo, size, flags | ACCESS.FOR_UPDATE)
+    if (pa < 0 || marked !== this.layout.ramBase + pa - ram.pa || words[HOT.EXCLUSIVE_SIZE / 4] !== size) return 1
+    const seen = state.u64[HOT.EXCLUSIVE_LOW / 8]!
+    const bits = Math.min(size * 8, 64)
+    const now = size === 1 ? BigInt(ram.read8(pa)) : size === 2 ? BigInt(ram.read16(pa)) : size === 4 ? BigInt(ram.read32(pa)) : ram.read64(pa)
+    if (now !== BigInt.asUintN(bits, seen)) return 1
+    if (size === 16 && ram.read64(pa + 8) !== state.u64[HOT.EXCLUSIVE_HIGH / 8]) return 1
+    if (size === 1) ram.write8(pa, Number(value & 0xffn))
+    else if (size === 2) ram.write16(pa, Number(value & 0xffffn))
+    else if (size === 4) ram.write32(pa, Number(value & 0xffff_ffffn))
+    else ram.write64(pa, value)
+    if (size === 16) ram.write64(pa + 8, high)
+    return 0
+  }
 }
+
+/** The engine as the CPU sees it. */
+export type EngineApi = Pick<Engine, keyof Engine>

@@ -43,8 +43,7 @@ export const HOT = {
   FP_TRAP: 0x340,
   /** i32: PSTATE without NZCV in SPSR format; the CPU's, kept here so that it is saved and switched with the rest. */
   PSTATE: 0x344,
-  /** Local exclusive monitor: virtual address, wasm address of the bytes (0 = open), size, the bytes as they were read. */
-  EXCLUSIVE_VA: 0x348,
+  /** Local exclusive monitor: wasm address of the bytes (0 = open), size, the bytes as they were read. */
   EXCLUSIVE_ADDRESS: 0x350,
   EXCLUSIVE_SIZE: 0x354,
   EXCLUSIVE_LOW: 0x358,
@@ -66,6 +65,9 @@ export const BACKING_STRIDE = 0x600
 export const REGISTER_FILES = 0x4000
 export const REGISTER_FILE_STRIDE = 0x2000
 export const REGISTER_FILE_SLOTS = REGISTER_FILE_STRIDE / 8
+
+/** Tables of 256 words for CRC32 and CRC32C. */
+export const CRC_TABLES = 0x1_4000
 
 /** 64-bit constants that do not fit into a decode record; a record holds the index in 16 bits. */
 export const POOL = 0x2_0000

@@ -1,0 +1,279 @@
+/**
+ * Generates the interpreter (tier T0): a WebAssembly module made from the instruction rows.
+ *
+ * One function holds the dispatch loop: it reads the handler's number from the current decode record and jumps through a br_table.
+ * Rare instructions have functions of their own, called through a table. Variants whose code comes out equal share a handler.
+ *
+ * Budget. One number, the *credit*, is kept instead of a counter: credit - record = 16 * (instructions that may still be executed), so
+ * that going to the next record costs nothing. A taken branch from record p to q sets credit += q - p - 16, and leaves when
+ * credit - q <= 0; in the exact interpreter every instruction makes that comparison. Without a current record, credit is 16 * what is left.
+ */
+import type { Row, Variant } from '../isa/instruction.ts'
+import { VARIANTS } from '../isa/table.ts'
+import { HandlerCode, barrierMatters } from './handler.ts'
+import type { Frame, HandlerOptions } from './handler.ts'
+import { addressOfRecord, declareHelpers, defineHelpers, hot, tlbEntry } from './helpers.ts'
+import type { Helpers } from './helpers.ts'
+import { HOT, RECORDS, TLB } from './layout.ts'
+import { OperandLayout } from './record.ts'
+import type { Operand } from './record.ts'
+import { DYNAMIC_CONDITION, Recorder } from './recorder.ts'
+import type { Effect, Recording } from './recorder.ts'
+import type { Label } from './wasm/code.ts'
+import { parameter } from './wasm/code.ts'
+import * as W from './wasm/expression.ts'
+import { I32, I64, LOAD, STORE } from './wasm/expression.ts'
+import { ModuleBuilder } from './wasm/module.ts'
+
+export interface InterpreterOptions extends HandlerOptions {
+  /** Check the budget at every instruction. */
+  readonly exact: boolean
+}
+
+/** Handlers that belong to no instruction. */
+export const HANDLER = {
+  /** Not decoded yet. A cleared record is one of these. */
+  UNDECODED: 0,
+  /** The end of a page. */
+  PAGE_END: 1,
+  FIRST: 2,
+} as const
+
+/** How a variant is entered into a decode record. */
+export interface Decoding {
+  /** Handler; for branches the one for targets in the same page. */
+  readonly handler: number
+  readonly operands: readonly Operand[]
+  /** For branches: the immediate that is the offset, and the handler for other pages. */
+  readonly far: { readonly immediate: string, readonly handler: number, readonly operands: readonly Operand[] } | undefined
+}
+
+export interface Interpreter {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  /** By variant index. */
+  readonly decodings: readonly Decoding[]
+  readonly mainHandlers: number
+  readonly rareHandlers: number
+}
+
+/** Instructions with the same static fields but `cond` share a recording. */
+function recordingOf(variant: Variant): Recording {
+  const recorder = new Recorder()
+  const statics = 'cond' in variant.statics ? { ...variant.statics, cond: DYNAMIC_CONDITION } : variant.statics
+  variant.row.body(statics, recorder)
+  return recorder.recording()
+}
+
+const hasEffect = (effects: readonly Effect[], test: (effect: Effect) => boolean): boolean =>
+  effects.some(effect => test(effect) || (effect.kind === 'when' && hasEffect(effect.body, test)))
+
+/** Kept out of the dispatch function: what goes to JavaScript anyway, and what is long or seldom. */
+function isRare(row: Row, recording: Recording): boolean {
+  return row.rare || (row.feature !== undefined && row.feature !== 'FEAT_CRC32') || hasEffect(recording.effects, effect =>
+    effect.kind === 'request' || effect.kind === 'setExclusive' || effect.kind === 'storeExclusive' || effect.kind === 'clearExclusive'
+    || ((effect.kind === 'load' || effect.kind === 'store') && effect.access.flags !== 0 && (effect.access.flags & 0xf) !== 0))
+}
+
+interface Body {
+  readonly variant: Variant
+  readonly recording: Recording
+  readonly layout: OperandLayout
+  readonly near: boolean
+}
+
+export function generateInterpreter(options: InterpreterOptions): Interpreter {
+  const module = new ModuleBuilder()
+  module.importMemory()
+  const helpers = declareHelpers(module)
+  const main: Body[] = [], rare: Body[] = []
+  /** Handler by its code, so that equal ones are one: index into `main`, or -1 - index into `rare`. */
+  const known = new Map<string, number>()
+  const shared = new Map<string, { near: number, far: number | undefined, nearOperands: readonly Operand[], farOperands: readonly Operand[], immediate: string }>()
+
+  const scratch = new HandlerCode(2, helpers, options)
+  const keyFrame: Frame = {
+    record: parameter(0), credit: parameter(1),
+    abandon: () => { scratch.out.byte(0xf0) },
+    branchNear: distance => { scratch.expression(distance); scratch.out.byte(0xf1) },
+    branchFar: target => { scratch.expression(target); scratch.out.byte(0xf2) },
+  }
+  const enter = (variant: Variant, recording: Recording, near: boolean, isRareOne: boolean): { readonly at: number, readonly layout: OperandLayout } => {
+    const layout = new OperandLayout(variant.row, recording, near)
+    scratch.out.length = 0
+    scratch.handler(recording, layout, keyFrame, near)
+    const key = `${isRareOne ? 'r' : 'm'}${String.fromCharCode(...scratch.out.view())}`
+    let at = known.get(key)
+    if (at === undefined) {
+      const list = isRareOne ? rare : main
+      list.push({ variant, recording, layout, near })
+      at = isRareOne ? -list.length : list.length - 1
+      known.set(key, at)
+    }
+    return { at, layout }
+  }
+
+  const places = VARIANTS.map(variant => {
+    const key = 'cond' in variant.statics ? `${variant.row.name} ${Object.entries(variant.statics).filter(([name]) => name !== 'cond').join()}` : undefined
+    const before = key === undefined ? undefined : shared.get(key)
+    if (before !== undefined) return before
+    const recording = withoutIdleBarriers(recordingOf(variant), options)
+    const branch = recording.effects.find(effect => effect.kind === 'branch')
+    const isRareOne = isRare(variant.row, recording)
+    const near = enter(variant, recording, branch !== undefined && !isRareOne, isRareOne)
+    const far = branch === undefined || isRareOne ? undefined : enter(variant, recording, false, false)
+    const place = {
+      near: near.at, nearOperands: near.layout.operands,
+      far: far?.at, farOperands: far?.layout.operands ?? [], immediate: branch?.kind === 'branch' ? branch.field : '',
+    }
+    if (key !== undefined) shared.set(key, place)
+    return place
+  })
+
+  const number = (at: number): number => HANDLER.FIRST + (at >= 0 ? at : main.length - 1 - at)
+  const decodings = places.map((place): Decoding => ({
+    handler: number(place.near), operands: place.nearOperands,
+    far: place.far === undefined ? undefined : { immediate: place.immediate, handler: number(place.far), operands: place.farOperands },
+  }))
+
+  const run = module.declare([], [], 'run')
+  const rareType = module.type([I32, I32], [])
+  for (const body of rare) {
+    const index = module.declare([I32, I32], [])
+    module.addElement(index)
+    module.define(index, rareFunction(body, helpers, options))
+  }
+  module.define(run, dispatchLoop(main, rareType, helpers, options))
+  defineHelpers(module, helpers)
+  return { bytes: module.toBytes(), decodings, mainHandlers: main.length, rareHandlers: rare.length }
+}
+
+function withoutIdleBarriers(recording: Recording, options: HandlerOptions): Recording {
+  return { ...recording, effects: recording.effects.filter(effect => effect.kind !== 'request' || barrierMatters(effect.request, options)) }
+}
+
+const ZERO = W.i32(0)
+const SIZE = W.i32(RECORDS.SIZE)
+
+/** A function (record, credit); the caller has spilled both and looks at REDIRECT afterwards. */
+function rareFunction(body: Body, helpers: Helpers, options: HandlerOptions): HandlerCode {
+  const code = new HandlerCode(2, helpers, options)
+  code.handler(body.recording, body.layout, {
+    record: parameter(0), credit: parameter(1),
+    abandon: () => code.return(),
+    branchNear: () => { throw new Error(`${body.variant.row.name}: a rare instruction cannot branch within the page`) },
+    branchFar: target => {
+      code.store(STORE.i64, ZERO, target, HOT.PC)
+      code.store(STORE.i32, ZERO, W.i32(1), HOT.REDIRECT)
+      code.return()
+    },
+  }, false)
+  return code
+}
+
+function dispatchLoop(main: readonly Body[], rareType: number, helpers: Helpers, options: InterpreterOptions): HandlerCode {
+  const code = new HandlerCode(0, helpers, options)
+  const record = code.newLocal(I32), credit = code.newLocal(I32), target = code.newLocal(I64), distance = code.newLocal(I32), entry = code.newLocal(I32)
+  const spent = W.leS(W.sub(credit, record), ZERO)
+  const leaveAt = (pc: W.Expression, left: W.Expression): void => {
+    code.store(STORE.i64, ZERO, pc, HOT.PC)
+    code.store(STORE.i32, ZERO, left, HOT.LEFT)
+    code.return()
+  }
+  /** Continues at `target` with what is left in `credit`. */
+  const leaveOrJump = (jump: Label): void => {
+    code.if(W.leS(credit, ZERO), () => leaveAt(target, credit))
+    code.branch(jump)
+  }
+
+  code.set(target, hot(HOT.PC, LOAD.i64))
+  code.set(credit, hot(HOT.LEFT))
+  const jump = code.loop()
+  code.set(entry, tlbEntry(hot(HOT.FETCH_TLB), target, TLB.FETCH_ENTRIES))
+  // Bits 1:0 take part in the comparison: a misaligned PC is for JavaScript.
+  code.if(W.ne(W.load(LOAD.i64, entry, TLB.FETCH), W.and(target, W.i64(-4096 | 3))), () => {
+    code.store(STORE.i64, ZERO, target, HOT.PC)
+    code.store(STORE.i32, ZERO, ZERO, HOT.RECORD)
+    code.store(STORE.i32, ZERO, credit, HOT.CREDIT)
+    code.callVoid(helpers.imports['fetch']!)
+    code.set(target, hot(HOT.PC, LOAD.i64))
+    code.set(credit, hot(HOT.CREDIT))
+    code.if(hot(HOT.REDIRECT), () => {
+      code.store(STORE.i32, ZERO, ZERO, HOT.REDIRECT)
+      code.set(credit, W.sub(credit, SIZE))
+    })
+    leaveOrJump(jump)
+  })
+  code.store(STORE.i64, ZERO, W.and(target, W.i64(-4096)), HOT.PAGE_VA)
+  code.set(record, W.load(LOAD.i32, entry, TLB.FETCH + 8))
+  code.store(STORE.i32, ZERO, record, HOT.RECORDS)
+  code.set(record, W.add(record, W.shl(W.and(W.wrap(target), W.i32(0xfff)), W.i32(2))))
+  code.set(credit, W.add(credit, record))
+
+  const exhausted = code.block()
+  const far = code.block()
+  const abandon = code.block()
+  const next = code.loop()
+  const advance = (): void => {
+    code.set(record, W.add(record, SIZE))
+    if (options.exact) code.branchIf(exhausted, spent)
+    code.branch(next)
+  }
+  const frame: Frame = {
+    record, credit,
+    abandon: () => code.branch(abandon),
+    branchNear: d => {
+      code.set(distance, d)
+      code.set(credit, W.add(W.add(credit, distance), W.i32(-RECORDS.SIZE)))
+      code.set(record, W.add(record, distance))
+      code.branchIf(exhausted, spent)
+      code.branch(next)
+    },
+    branchFar: to => {
+      code.set(target, to)
+      code.branch(far)
+    },
+  }
+  const handlers: (() => void)[] = [
+    () => {
+      code.callVoid(helpers.imports['decode']!, record)
+      code.branch(next)
+    },
+    () => {
+      code.set(target, W.add(hot(HOT.PAGE_VA, LOAD.i64), W.i64(4096)))
+      code.set(credit, W.sub(credit, record))
+      leaveOrJump(jump)
+    },
+    ...main.map(body => () => {
+      code.handler(body.recording, body.layout, frame, body.near)
+      advance()
+    }),
+  ]
+  const labels: Label[] = []
+  const rare = code.block()
+  for (let i = handlers.length - 1; i >= 0; i--) labels[i] = code.block()
+  code.branchTable(labels, rare, W.load(LOAD.i32_16u, record))
+  for (const handler of handlers) {
+    code.end()
+    handler()
+  }
+  code.end() // rare
+  code.callVoid(helpers.spill, record, credit)
+  code.callIndirect(rareType, W.sub(W.load(LOAD.i32_16u, record), W.i32(handlers.length)), record, credit)
+  code.set(credit, hot(HOT.CREDIT))
+  code.branchIf(abandon, hot(HOT.REDIRECT))
+  code.set(record, W.add(record, SIZE))
+  code.branchIf(exhausted, spent)
+  code.branch(next)
+  code.end() // next
+  code.end() // abandon
+  code.store(STORE.i32, ZERO, ZERO, HOT.REDIRECT)
+  code.set(target, hot(HOT.PC, LOAD.i64))
+  code.branch(far)
+  code.end() // far
+  code.set(credit, W.sub(W.sub(credit, record), SIZE))
+  leaveOrJump(jump)
+  code.end() // exhausted
+  leaveAt(addressOfRecord(record), W.sub(credit, record))
+  code.end() // jump
+  return code
+}
