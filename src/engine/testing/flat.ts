@@ -1,0 +1,102 @@
+/**
+ * The least that an engine needs around it: memory identity-mapped through the TLB, and every request to the CPU handed to one
+ * function. For tests and benchmarks of the engine alone.
+ */
+import type { Feature } from '../../arch/features.ts'
+import { FEATURES } from '../../arch/features.ts'
+import type { AccessSize } from '../../isa/semantics.ts'
+import type { Callbacks } from '../callbacks.ts'
+import { Engine } from '../engine.ts'
+import type { EngineOptions } from '../engine.ts'
+import { ENTRY_FLAGS, KIND } from '../tlb.ts'
+
+export type Request =
+  | { readonly kind: 'exception', readonly name: string, readonly immediate: number }
+  | { readonly kind: 'system' | 'undefined' | 'unimplemented', readonly word: number }
+  | { readonly kind: 'fault', readonly address: bigint, readonly write: boolean, readonly size: number, readonly flags: number }
+  | { readonly kind: 'fetch fault' | 'spAlignment' | 'fpAccess' | 'marker' }
+  | { readonly kind: 'other', readonly name: string, readonly detail: number | string }
+
+export interface FlatOptions {
+  readonly ramSize: number
+  readonly ramPa?: number
+  readonly features?: ReadonlySet<Feature>
+  readonly exact?: boolean
+  readonly codePages?: number
+  readonly barriers?: boolean
+  /** Never fill the data TLB: every access takes the slow path. */
+  readonly slow?: boolean
+}
+
+export interface Flat {
+  readonly engine: Engine
+  /** Called for everything that is not RAM; it may redirect or limit. */
+  onRequest: (request: Request) => void
+}
+
+const virtualAddress = (vaHi: number, vaLo: number): bigint => (BigInt(vaHi >>> 0) << 32n) | BigInt(vaLo >>> 0)
+
+export function createFlat(options: FlatOptions): Flat {
+  const flat: { engine: Engine, onRequest: (request: Request) => void } = { engine: undefined as unknown as Engine, onRequest: () => {} }
+  const ask = (request: Request): void => { flat.onRequest(request) }
+  const inRam = (vaHi: number, vaLo: number, size: number): boolean => vaHi === 0 && flat.engine.ram.contains(vaLo >>> 0, size)
+  const fill = (vaLo: number, kinds: number): void => {
+    const { tlb } = flat.engine
+    if (options.slow !== true) tlb.fill(tlb.data, kinds, 0, vaLo, vaLo >>> 0, 12, ENTRY_FLAGS.MISALIGNED)
+  }
+  const callbacks: Callbacks = {
+    fetch(vaHi, vaLo) {
+      if ((vaLo & 3) === 0 && inRam(vaHi, vaLo, 4)) flat.engine.fillFetch(vaHi, vaLo, vaLo >>> 0, 12)
+      else ask({ kind: 'fetch fault' })
+    },
+    read(vaHi, vaLo, size, flags) {
+      const { ram, state } = flat.engine
+      if (!inRam(vaHi, vaLo, size)) {
+        ask({ kind: 'fault', address: virtualAddress(vaHi, vaLo), write: false, size, flags })
+        return
+      }
+      fill(vaLo, KIND.READ)
+      state.data.fill(0)
+      new Uint8Array(state.data.buffer, state.data.byteOffset, 16).set(ram.bytes(vaLo >>> 0, size))
+    },
+    write(vaHi, vaLo, size, flags) {
+      const { ram, state } = flat.engine
+      if (!inRam(vaHi, vaLo, size)) {
+        ask({ kind: 'fault', address: virtualAddress(vaHi, vaLo), write: true, size, flags })
+        return
+      }
+      fill(vaLo, KIND.READ | KIND.WRITE)
+      ram.copyIn(vaLo >>> 0, new Uint8Array(state.data.buffer, state.data.byteOffset, size))
+    },
+    translateExclusive(vaHi, vaLo, size: AccessSize, flags) {
+      if (inRam(vaHi, vaLo, size) && (vaLo & (size - 1)) === 0) return vaLo >>> 0
+      ask({ kind: 'fault', address: virtualAddress(vaHi, vaLo), write: true, size, flags })
+      return -1
+    },
+    spAlignment: () => { ask({ kind: 'spAlignment' }) },
+    fpAccess: () => { ask({ kind: 'fpAccess' }) },
+    system: word => { ask({ kind: 'system', word }) },
+    writePstate: (name, detail) => { ask({ kind: 'other', name, detail }) },
+    exception: (name, immediate) => { ask({ kind: 'exception', name, immediate }) },
+    exceptionReturn: key => { ask({ kind: 'other', name: 'ERET', detail: key ?? '' }) },
+    undefined: word => { ask({ kind: 'undefined', word }) },
+    unimplemented: word => { ask({ kind: 'unimplemented', word }) },
+    wait: name => { ask({ kind: 'other', name, detail: 0 }) },
+    sendEvent: local => { ask({ kind: 'other', name: 'SEV', detail: local ? 1 : 0 }) },
+    marker: () => { ask({ kind: 'marker' }) },
+    barrier: name => { ask({ kind: 'other', name, detail: 0 }) },
+    addPAC: (_, pointer, modifier) => pointer ^ (modifier << 48n),
+    authenticate: (_, pointer, modifier) => pointer ^ (modifier << 48n),
+    strip: (_, pointer) => pointer & 0xffff_ffff_ffffn,
+    genericPAC: (value, modifier) => (value ^ modifier) & 0xffff_ffff_0000_0000n,
+  }
+  const engineOptions: EngineOptions = {
+    ramSize: options.ramSize, features: options.features ?? new Set(FEATURES), callbacks,
+    ...(options.ramPa === undefined ? {} : { ramPa: options.ramPa }), ...(options.exact === undefined ? {} : { exact: options.exact }),
+    ...(options.codePages === undefined ? {} : { codePages: options.codePages }), ...(options.barriers === undefined ? {} : { barriers: options.barriers }),
+  }
+  flat.engine = new Engine(engineOptions)
+  const context = flat.engine.tlb.context(1)
+  flat.engine.tlb.select(context, context, context)
+  return flat
+}
