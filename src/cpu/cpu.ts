@@ -71,7 +71,10 @@ export class Cpu {
       const file = this.engine.registerFile(index)
       const timers = new Timers(file, options.features, options.el2, (intid, level) => options.setPpiLevel(index, intid, level))
       const pe = new PE(index, file, gic, timers, new PEViews(index, file, options.features, core.registry))
-      gic.onChange = () => { pe.linesChanged = true }
+      gic.onChange = () => {
+        pe.linesChanged = true
+        if (pe.waiting !== 'none') pe.changedAt = core.cycles(core.pe)
+      }
       return pe
     })
     core.switchTo(this.pes[0]!)
@@ -118,7 +121,10 @@ export class Cpu {
       sendEvent: local => {
         core.pe.event = true
         if (local) return
-        for (const pe of core.pes) pe.event = true
+        for (const pe of core.pes) {
+          pe.event = true
+          if (pe.waiting === 'WFE') pe.changedAt = core.cycles(core.pe)
+        }
         if (core.pes.length > 1) core.endTurn()
       },
       marker: () => {

@@ -4,7 +4,7 @@
  */
 import { syndrome } from '../arch/esr.ts'
 import { PSTATE } from '../arch/pstate.ts'
-import { ACCESS, Translation, atOperation, atRegime, createScope, currentVmid, decodeTlbi, performAt, tlbiRow } from '../mmu/index.ts'
+import { ACCESS, Translation, atOperation, atRegime, createScope, currentVmid, decodeTlbi, parFromTranslation, performAt, tlbiRow } from '../mmu/index.ts'
 import type { AtOperation, RegimeKind, TlbScope, TlbiRow } from '../mmu/index.ts'
 import { SLOT } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
@@ -100,18 +100,27 @@ export class Maintenance {
 
   /** Leaves the result in PAR_EL1, or takes a Data Abort. */
   at(operation: AtOperation, va: bigint): void {
-    const core = this.#core, { pe } = core, out = this.#out, executedAt = core.el === 2 ? 2 : 1
-    const kind: RegimeKind = atRegime(operation, core.e2h(pe), core.tge(pe))
-    const view = kind === 'EL1&0' ? pe.views.el1() : pe.views.el2()
-    const par = performAt(operation, view.stage1, kind === 'EL1&0' ? view.stage2 : undefined, va, (core.engine.state.pstate & PSTATE.PAN) !== 0, executedAt, this.#access.memory, out)
-    core.charge(core.costs.at)
-    if (par !== undefined) {
-      pe.file.u64[SLOT.PAR_EL1] = par
-      return
-    }
+    const core = this.#core, out = this.#out
+    if (this.#translateAddress(operation, va)) return
     const target = out.stage === 2 ? 2 : this.#exceptions.synchronousTarget()
     this.#exceptions.take(target, 'sync', syndrome.dataAbort(core.el === target, { dfsc: out.status, write: true, cm: true, s1ptw: out.s1ptw }), core.engine.state.pc,
       out.stage === 2 ? { far: va, ipa: out.ipa } : { far: va })
+  }
+
+  /** The same for EL2 software in TypeScript, which takes no exceptions: what would be a Data Abort is reported in PAR_EL1. */
+  atForEL2Software(operation: AtOperation, va: bigint): void {
+    if (!this.#translateAddress(operation, va)) this.#core.pe.file.u64[SLOT.PAR_EL1] = parFromTranslation(false, this.#out)
+  }
+
+  #translateAddress(operation: AtOperation, va: bigint): boolean {
+    const core = this.#core, { pe } = core
+    const kind: RegimeKind = atRegime(operation, core.e2h(pe), core.tge(pe))
+    const view = kind === 'EL1&0' ? pe.views.el1() : pe.views.el2()
+    const par = performAt(operation, view.stage1, kind === 'EL1&0' ? view.stage2 : undefined, va, (core.engine.state.pstate & PSTATE.PAN) !== 0, core.el === 2 ? 2 : 1, this.#access.memory, this.#out)
+    core.charge(core.costs.at)
+    if (par === undefined) return false
+    pe.file.u64[SLOT.PAR_EL1] = par
+    return true
   }
 
   // ---- DC ZVA ----

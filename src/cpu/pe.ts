@@ -54,6 +54,8 @@ export class PE {
   virtualIrq = false
   virtualFiq = false
   linesChanged = true
+  /** Time of the change that may wake it, on the clock of the PE that made it. */
+  changedAt = 0
 
   /** Physical address of the VNCR_EL2 page as translated, -1 when not known. */
   vncrPage = -1

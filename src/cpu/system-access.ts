@@ -120,8 +120,11 @@ export class SystemAccess {
     return row.storage === 'slot' ? this.#core.pe.file.u64[row.slot]! : this.#registers.of(row).read?.()
   }
 
-  /** Writes a register by its row, with everything that follows from it. False: not built. */
-  store(row: Row, value: bigint): boolean {
+  /**
+   * Writes a register by its row, with everything that follows from it. False: not built. `quiet`: EL2 software in TypeScript writes, which
+   * neither runs on the PE's contexts nor is interrupted; its return from EL2 brings them in line.
+   */
+  store(row: Row, value: bigint, quiet = false): boolean {
     const core = this.#core, { pe } = core, { u64 } = pe.file
     if (row.storage === 'special') {
       const special = this.#registers.of(row)
@@ -133,16 +136,17 @@ export class SystemAccess {
         if (EL1_TRANSLATION.has(row.slot)) pe.views.changedEL1()
         else pe.views.changedEL2()
         pe.vncrPage = -1
-        this.#stateChanged()
+        if (!quiet) this.#stateChanged()
         break
       case 'control':
         pe.views.changedAll()
         pe.vncrPage = -1
+        if (quiet) break
         this.#stateChanged()
         this.#interrupts.check()
         break
       case 'fp':
-        this.#stateChanged()
+        if (!quiet) this.#stateChanged()
         break
       case 'pstate':
         this.#stateChanged()
@@ -150,10 +154,10 @@ export class SystemAccess {
         break
       case 'timer':
         if (row.storage === 'slot') this.#registers.timersChanged()
-        if (pe.linesChanged) this.#interrupts.check()
+        if (pe.linesChanged && !quiet) this.#interrupts.check()
         break
       case 'interrupt':
-        if (pe.linesChanged) this.#interrupts.check()
+        if (pe.linesChanged && !quiet) this.#interrupts.check()
         break
       case 'debug':
         // MDSCR_EL1.SS: the run loop steps.

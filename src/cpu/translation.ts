@@ -197,13 +197,14 @@ export class MemoryAccess {
     }
   }
 
-  /** For the engine's store-exclusive: PA in RAM; -1 after an exception, -2 where there is no RAM. */
+  /** For the engine's monitor (a load) and store-exclusive (`FOR_UPDATE`): PA in RAM; -1 after an exception, -2 where there is no RAM. */
   translateExclusive(vaHi: number, vaLo: number, size: AccessSize, flags: number): number {
+    const store = (flags & ENGINE.FOR_UPDATE) !== 0
     if ((vaLo & (size - 1)) !== 0) {
-      this.#alignmentFault(vaHi, vaLo, true)
+      this.#alignmentFault(vaHi, vaLo, store)
       return -1
     }
-    if (!this.#translateAccess(vaHi, vaLo, size, flags, ACCESS.write)) return -1
+    if (!this.#translateAccess(vaHi, vaLo, size, flags, store ? ACCESS.write : ACCESS.read)) return -1
     const { pa } = this.#out
     if (!this.#core.engine.ram.contains(pa, size)) return -2
     this.#fill(vaHi, vaLo, flags, this.#out)

@@ -3,6 +3,7 @@
  * matters for banked interrupt-controller frames. RAM is the engine's and never comes here.
  */
 import type { CostFrame } from '../arch/cost.ts'
+import type { Bus, BusResult } from '../cpu/core.ts'
 
 export type AccessSize = 1 | 2 | 4 | 8
 
@@ -17,16 +18,9 @@ export interface Region {
   write(pe: number, offset: number, size: AccessSize, value: number): boolean
 }
 
-export type BusResult =
-  | { readonly kind: 'value', readonly value: number, readonly frame: CostFrame }
-  /** No region: a synchronous external abort. */
-  | { readonly kind: 'nothing' }
-  /** A region without this register: the machine stops and says so. */
-  | { readonly kind: 'absent', readonly region: string, readonly offset: number }
-
 const NOTHING: BusResult = { kind: 'nothing' }
 
-export class AddressSpace {
+export class AddressSpace implements Bus {
   readonly #regions: Region[] = []
   #last: Region | undefined
 

@@ -1,18 +1,7 @@
 /** How a run of the machine ends. `cli/` maps these to exit codes (design section 5). */
-import type { EL } from '../arch/el.ts'
-import type { Feature } from '../arch/features.ts'
+import type { Unimplemented } from '../cpu/core.ts'
 
-/** Something the guest asked for that is not built: said by name, never skipped silently (design D11). */
-export interface Unimplemented {
-  readonly pe: number
-  /** 'instruction', 'register', 'device' ... */
-  readonly what: 'instruction' | 'register' | 'system instruction' | 'device access' | 'feature' | 'firmware call'
-  /** Register or instruction name, or the encoding where there is no name. */
-  readonly name: string
-  readonly pc: bigint
-  readonly el: EL
-  readonly feature?: Feature | undefined
-}
+export type { Unimplemented }
 
 export type Outcome =
   /** PSCI SYSTEM_OFF, or L0 put the last PE off. */

@@ -1,0 +1,302 @@
+/** The machine: PEs, RAM, devices and firmware of one board, and optionally L0 at its EL2. */
+import { RAM_BASE, affinityOf, createBoard } from '../arch/board.ts'
+import type { Board } from '../arch/board.ts'
+import { UNIT_COSTS } from '../arch/cost.ts'
+import { profile } from '../arch/features.ts'
+import type { Profile } from '../arch/features.ts'
+import { planLoad } from '../arch/image/load.ts'
+import type { LoadPlan, LoadRequest } from '../arch/image/load.ts'
+import { DAIF_MASK, MODE } from '../arch/pstate.ts'
+import { Cpu } from '../cpu/cpu.ts'
+import type { Environment } from '../cpu/core.ts'
+import type { PE } from '../cpu/pe.ts'
+import { HASHED, TraceHash } from '../cpu/trace-hash.ts'
+import { Engine } from '../engine/engine.ts'
+import type { AfterExit, EL2Exception, EL2Software, PhysicalMemory } from '../hypervisor/host.ts'
+import { SLOT, SLOTS, resetValues } from '../sysreg/index.ts'
+import { HostPort } from './host-port.ts'
+import type { MachineOptions, RunLimits } from './options.ts'
+import type { Outcome } from './outcome.ts'
+import { physicalMemory } from './physical-memory.ts'
+import { firmwareCall } from './psci.ts'
+import type { PowerControl } from './psci.ts'
+import { RunLoop } from './run-loop.ts'
+import { TextMatcher } from './text-matcher.ts'
+import { wire } from './wiring.ts'
+import type { Wiring } from './wiring.ts'
+
+const MEGABYTE = 1 << 20
+const MAXIMUM_PES = 8
+
+export class Machine {
+  readonly board: Board
+  readonly profile: Profile
+  readonly cpu: Cpu
+  readonly wiring: Wiring
+  /** RAM for whoever is outside: nothing is counted or charged. */
+  readonly memory: PhysicalMemory
+  readonly reserved: { readonly base: number, readonly size: number }
+  readonly hostPorts: readonly HostPort[]
+  readonly #options: MachineOptions
+  readonly #l0: EL2Software | undefined
+  readonly #loop: RunLoop
+  readonly #hash: TraceHash | undefined
+  #outcome: Outcome | undefined
+  #matcher: TextMatcher | undefined
+  #finished = false
+
+  constructor(options: MachineOptions) {
+    const name = options.board ?? 'virt'
+    const attached = options.l0 !== undefined, el2 = attached || (options.el2 ?? false)
+    const selected = profile(options.profile ?? 'v8.4', options.hide ?? [])
+    const memBytes = options.memBytes ?? 256 * MEGABYTE
+    this.#options = options
+    this.profile = selected
+    this.board = createBoard({
+      name, memBytes, el2, vhe: selected.features.has('FEAT_VHE'), ...(options.gic === undefined ? {} : { gic: options.gic }), ...(options.smp === undefined ? {} : { cpus: options.smp }),
+    })
+    const { cpus } = this.board
+    if (cpus < 1 || cpus > MAXIMUM_PES) throw new RangeError(`${cpus} PEs: the machine has 1 to ${MAXIMUM_PES}`)
+    this.wiring = wire({
+      board: this.board, console: byte => this.#print(byte), currentPe: () => this.cpu.core.pe.index, nanoseconds: () => this.cpu.core.cycles(this.cpu.core.pe),
+    })
+    const { gic, bus } = this.wiring
+    const environment: Environment = {
+      bus: {
+        read: (pe, pa, size) => {
+          const result = bus.read(pe, pa, size)
+          if (result.kind === 'value') this.#hashAccess(HASHED.mmioRead, pe, pa, size, result.value)
+          return result
+        },
+        write: (pe, pa, size, value) => {
+          this.#hashAccess(HASHED.mmioWrite, pe, pa, size, value)
+          return bus.write(pe, pa, size, value)
+        },
+      },
+      firmware: pe => this.#firmware(pe),
+      enterEL2: attached ? (pe, kind) => this.#enterEL2(pe, kind) : undefined,
+      unimplemented: detail => { this.#stop({ kind: 'unimplemented', detail }) },
+    }
+    this.cpu = new Cpu({
+      features: selected.features, gicVersion: this.board.gic, el2, costs: options.costs ?? UNIT_COSTS, environment, pes: cpus, gic: gic.cpuInterfaces,
+      engine: callbacks => new Engine({ ramSize: memBytes, ramPa: RAM_BASE, features: selected.features, callbacks, registerSlots: SLOTS }),
+      setPpiLevel: (pe, intid, level) => gic.distributor.setPpiLevel(pe, intid, level),
+    })
+    this.#hash = options.hash === false ? undefined : new TraceHash()
+    this.cpu.core.hash = this.#hash
+    this.cpu.core.onEvent = options.onEvent
+    this.memory = physicalMemory(this.cpu.engine.ram)
+    const reservedSize = options.reservedBytes ?? (attached ? 16 * MEGABYTE : 0)
+    this.reserved = { base: RAM_BASE + memBytes - reservedSize, size: reservedSize }
+    this.#loop = new RunLoop({
+      cpu: this.cpu, quantum: options.quantum ?? 1000, start: pe => this.#start(pe), wakeEL2: pe => this.#callEL2(pe, 'irq'),
+      deviceDeadline: () => this.wiring.clock.alarmAt() ?? Infinity, pollDevices: () => this.wiring.clock.poll(),
+    })
+    for (const pe of this.cpu.pes) this.#reset(pe, 0n, 0n)
+    this.hostPorts = attached ? this.cpu.pes.map(pe => new HostPort({
+      cpu: this.cpu, pe, profile: selected.name, features: selected.features, gicVersion: this.board.gic, distributor: gic.distributor, reserved: this.reserved,
+    })) : []
+    this.#l0 = options.l0?.({
+      memory: this.memory, ram: { base: RAM_BASE, size: memBytes }, reserved: this.reserved, peCount: cpus, profile: selected.name, features: selected.features, gicVersion: this.board.gic,
+    })
+    if (this.#l0 !== undefined) {
+      for (const pe of this.cpu.pes) {
+        pe.power = 'on'
+        this.cpu.core.switchTo(pe)
+        this.#after(pe, this.#l0.start(this.hostPorts[pe.index]!))
+      }
+    }
+  }
+
+  // ---- loading ----
+
+  /** Puts an image, its initrd and device tree into RAM and starts the first PE there. Throws BadInput. */
+  loadImage(request: LoadRequest): LoadPlan {
+    const plan = planLoad(this.board, request)
+    for (const { address, bytes, memorySize } of plan.placements) {
+      this.memory.writeBytes(address, bytes)
+      this.memory.fill(address + bytes.length, memorySize - bytes.length, 0)
+    }
+    this.startAt(BigInt(plan.entry), BigInt(plan.dtbAddress))
+    return plan
+  }
+
+  /** Starts the first PE at `entry` with X0, in the boot EL. */
+  startAt(entry: bigint, x0: bigint): void {
+    const pe = this.cpu.pes[0]!
+    pe.power = 'on-pending'
+    pe.start = { entry, context: x0 }
+  }
+
+  // ---- running ----
+
+  run(limits: RunLimits = {}): Outcome {
+    if (this.#finished && this.#outcome !== undefined) return this.#outcome
+    this.#outcome = undefined
+    this.#matcher = limits.until === undefined ? undefined : new TextMatcher(limits.until)
+    const end = limits.maxInstructions === undefined ? Infinity : this.instructions + limits.maxInstructions
+    for (let turns = 1; this.#outcome === undefined; turns++) {
+      const left = end === Infinity ? Infinity : end - this.instructions
+      if (left <= 0) return { kind: 'limit' }
+      if (this.#loop.turn(left) === undefined) this.#stop(this.#nobodyRuns())
+      if ((turns & 15) === 0 && limits.interrupted?.() === true) return { kind: 'interrupted' }
+    }
+    return this.#outcome
+  }
+
+  #nobodyRuns(): Outcome {
+    return this.cpu.pes.every(pe => pe.power === 'off') ? { kind: 'off' } : { kind: 'idle' }
+  }
+
+  #stop(outcome: Outcome): void {
+    this.#outcome ??= outcome
+    this.#finished = outcome.kind === 'off' || outcome.kind === 'reset' || outcome.kind === 'unimplemented' || outcome.kind === 'died'
+    this.cpu.core.endTurn()
+  }
+
+  /** Bytes typed at the console. */
+  input(bytes: Iterable<number>): void { this.wiring.uart.receive(bytes) }
+
+  // ---- facts about the run ----
+
+  /** Instructions of all PEs. */
+  get instructions(): number { return this.cpu.pes.reduce((sum, pe) => sum + this.cpu.engine.instructions(pe.index), 0) }
+  /** Virtual time: the clock of the PE that is furthest. */
+  get nanoseconds(): number { return Math.max(...this.cpu.pes.map(pe => this.cpu.core.cycles(pe))) }
+  get lastOutcome(): Outcome | undefined { return this.#outcome }
+
+  /** The hash of the trace so far and of the present state (design D9); undefined when it was switched off. */
+  traceHash(): string | undefined {
+    if (this.#hash === undefined) return undefined
+    const hash = new TraceHash()
+    hash.restore(this.#hash.save())
+    const { engine, core } = this.cpu, current = core.pe
+    for (const pe of this.cpu.pes) {
+      core.switchTo(pe)
+      hash.add(HASHED.registers)
+      hash.add(pe.index)
+      hash.addCount(engine.instructions(pe.index))
+      for (let n = 0; n < 31; n++) {
+        hash.add(engine.state.xLow(n))
+        hash.add(engine.state.xHigh(n))
+      }
+      hash.add64(engine.state.sp)
+      hash.add64(engine.state.pc)
+      hash.add(core.pstate())
+      for (let n = 0; n < 32; n++) for (const half of [0, 1] as const) hash.add64(engine.state.v(n, half))
+      for (const word of pe.file.i32) hash.add(word)
+    }
+    core.switchTo(current)
+    this.cpu.memory.select()
+    const bytes = engine.ram.bytes(RAM_BASE, engine.ram.size)
+    hash.addMemory(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4))
+    return hash.text()
+  }
+
+  #hashAccess(kind: number, pe: number, pa: number, size: number, value: number): void {
+    const hash = this.#hash
+    if (hash === undefined) return
+    hash.add(kind | (pe << 8) | (size << 16))
+    hash.addCount(pa)
+    hash.addCount(value)
+  }
+
+  #print(byte: number): void {
+    this.#hash?.add(HASHED.console | (byte << 8))
+    this.#options.console?.(byte)
+    if (this.#matcher?.next(byte) === true) {
+      this.#outcome ??= { kind: 'until', text: this.#matcher.text }
+      this.#matcher = undefined
+      this.cpu.core.endTurn()
+    }
+  }
+
+  // ---- power ----
+
+  /** Registers as after a cold reset, in the boot EL at `entry`. The PE need not be the one that runs. */
+  #reset(pe: PE, entry: bigint, x0: bigint): void {
+    const { core, engine } = this.cpu, { state } = engine
+    resetValues(this.profile, { pe: pe.index, gicVersion: this.board.gic, el2: core.el2 }, pe.file)
+    core.switchTo(pe)
+    for (let n = 0; n < 31; n++) state.setX(n, 0n)
+    for (let n = 0; n < 32; n++) for (const half of [0, 1] as const) state.setV(n, half, 0n)
+    state.setX(0, x0)
+    state.sp = 0n
+    core.setPstate(DAIF_MASK | (core.el2 ? MODE.EL2h : MODE.EL1h))
+    state.pc = entry
+    state.clearExclusive()
+    pe.views.changedAll()
+    pe.vncrPage = -1
+    pe.waiting = 'none'
+    pe.event = false
+    pe.linesChanged = true
+    pe.timers.update(core.count(pe))
+    this.cpu.stateChanged()
+  }
+
+  #start(pe: PE): void {
+    const { entry, context } = pe.start!
+    pe.start = undefined
+    pe.power = 'on'
+    this.#reset(pe, entry, context)
+  }
+
+  #firmware(pe: PE): void {
+    const { state } = this.cpu.engine
+    const result = firmwareCall(pe.index, state.x(0), state.x(1), state.x(2), state.x(3), this.#power)
+    if (result.kind === 'value') state.setX(0, result.x0)
+    // Not a call of ours: NOT_SUPPORTED, as SMCCC says of all unknown functions.
+    else if (result.kind === 'unknown') state.setX(0, 0xffff_ffff_ffff_ffffn)
+  }
+
+  readonly #power: PowerControl = {
+    peWithAffinity: affinity => {
+      for (const pe of this.cpu.pes) if (BigInt(affinityOf(pe.index, this.board.gic)) === affinity) return pe.index
+      return undefined
+    },
+    powerState: pe => this.cpu.pes[pe]!.power,
+    turnOn: (pe, entry, context) => {
+      const target = this.cpu.pes[pe]!
+      target.power = 'on-pending'
+      target.start = { entry, context }
+      target.changedAt = this.cpu.core.cycles(this.cpu.core.pe)
+      this.cpu.core.endTurn()
+    },
+    turnOff: pe => {
+      this.cpu.pes[pe]!.power = 'off'
+      this.cpu.core.endTurn()
+    },
+    standby: pe => {
+      const target = this.cpu.pes[pe]!
+      if (this.cpu.interrupts.wakes(target)) return
+      target.waiting = 'WFI'
+      this.cpu.core.endTurn()
+    },
+    systemOff: () => this.#stop({ kind: 'off' }),
+    systemReset: () => this.#stop({ kind: 'reset' }),
+    isExecutable: entry => this.memory.isRam(Number(entry), 4) && entry % 4n === 0n,
+  }
+
+  // ---- L0 ----
+
+  /** An exception to EL2 has been taken: L0 handles it, and the PE goes on as it says. */
+  #enterEL2(pe: PE, kind: EL2Exception): void { this.#callEL2(pe, kind) }
+
+  #callEL2(pe: PE, kind: EL2Exception): void { this.#after(pe, this.#l0!.handle(this.hostPorts[pe.index]!, kind)) }
+
+  #after(pe: PE, next: AfterExit): void {
+    switch (next) {
+      case 'run':
+        this.cpu.returnFromException(pe.file.u64[SLOT.ELR_EL2]!)
+        return
+      case 'idle':
+        pe.waiting = 'EL2'
+        break
+      case 'off':
+        pe.power = 'off'
+    }
+    this.cpu.core.endTurn()
+  }
+}
+
+export function createMachine(options: MachineOptions = {}): Machine { return new Machine(options) }

@@ -1,0 +1,122 @@
+/**
+ * Who runs next, and for how long (design D9). The PE with the least time runs; a PE that waits takes part with the time at which it will
+ * wake; idle time is skipped. Nothing here depends on the host.
+ */
+import type { Cpu } from '../cpu/cpu.ts'
+import type { PE } from '../cpu/pe.ts'
+import { CYCLES_PER_COUNT } from '../cpu/timers.ts'
+
+/** Instructions of one turn when nobody else waits for it: bounds how long `interrupted` and snapshots wait. */
+const ALONE = 200_000
+/** Interrupts taken in a row before one instruction runs: EL2 software that leaves a line up must not hang the host. */
+const INTERRUPTS_IN_A_ROW = 64
+
+export interface RunLoopOptions {
+  readonly cpu: Cpu
+  readonly quantum: number
+  /** Performs CPU_ON's start of the PE that has been switched to. */
+  readonly start: (pe: PE) => void
+  /** L0's `idle` has ended: an interrupt is pending. */
+  readonly wakeEL2: (pe: PE) => void
+  /** Cycles at which a device must be polled next, on any PE's clock. */
+  readonly deviceDeadline: () => number
+  readonly pollDevices: () => void
+}
+
+export class RunLoop {
+  readonly #options: RunLoopOptions
+  readonly #cpu: Cpu
+
+  constructor(options: RunLoopOptions) {
+    this.#options = options
+    this.#cpu = options.cpu
+  }
+
+  /** One turn of one PE, at most `most` instructions. Undefined: no PE can run, now or later. */
+  turn(most: number): PE | undefined {
+    const { core, pes } = this.#cpu
+    let pe: PE | undefined, time = Infinity, rival = Infinity
+    for (const each of pes) {
+      const at = this.#nextTime(each)
+      if (at < time) {
+        rival = time
+        time = at
+        pe = each
+      } else if (at < rival) rival = at
+    }
+    if (pe === undefined) return undefined
+    if (core.pe !== pe) {
+      core.switchTo(pe)
+      this.#cpu.memory.select()
+    }
+    this.#prepare(pe, time)
+    if (pe.power === 'on' && pe.waiting === 'none') this.#execute(pe, most, rival)
+    return pe
+  }
+
+  /** The cycle at which this PE has something to do; Infinity if nothing of its own will wake it. */
+  #nextTime(pe: PE): number {
+    if (pe.power === 'off') return Infinity
+    const now = this.#cpu.core.cycles(pe)
+    if (pe.power === 'on-pending' || pe.waiting === 'none') return Math.max(now, pe.power === 'on-pending' ? pe.changedAt : 0)
+    if (this.#isAwake(pe)) return Math.max(now, pe.changedAt)
+    return Math.max(now, Math.min(pe.timers.deadline * CYCLES_PER_COUNT, pe.waitUntil, this.#options.deviceDeadline()))
+  }
+
+  #isAwake(pe: PE): boolean {
+    if (pe.waiting === 'WFE' && pe.event) return true
+    if (pe.waiting === 'EL2') {
+      pe.refreshLines()
+      return pe.irq || pe.fiq
+    }
+    return this.#cpu.interrupts.wakes(pe)
+  }
+
+  /** Lets the PE's clock reach `time`, its timers and the devices see it, and ends a wait that is over. */
+  #prepare(pe: PE, time: number): void {
+    const { core } = this.#cpu
+    const now = core.cycles(pe)
+    if (time > now) pe.slept += time - now
+    if (core.count(pe) >= pe.timers.deadline) pe.timers.update(core.count(pe))
+    if (core.cycles(pe) >= this.#options.deviceDeadline()) this.#options.pollDevices()
+    if (pe.power === 'on-pending') {
+      this.#options.start(pe)
+      return
+    }
+    if (pe.waiting === 'none') return
+    if (pe.waiting === 'WFE' && (pe.event || core.cycles(pe) >= pe.waitUntil)) pe.event = false
+    else if (!this.#isAwake(pe)) return
+    const was = pe.waiting
+    pe.waiting = 'none'
+    pe.waitUntil = Infinity
+    if (was === 'EL2') this.#options.wakeEL2(pe)
+  }
+
+  #execute(pe: PE, most: number, rival: number): void {
+    const cpu = this.#cpu, { core } = cpu
+    for (let i = 0; i < INTERRUPTS_IN_A_ROW; i++) {
+      const delivery = cpu.interrupts.deliverable()
+      if (delivery === undefined) break
+      cpu.interrupts.take(delivery)
+      if (pe.power !== 'on' || pe.waiting !== 'none') return
+    }
+    if (cpu.isStepping()) {
+      if (cpu.stepPending) cpu.takeStepException()
+      else {
+        cpu.engine.step()
+        cpu.stepDone()
+      }
+      return
+    }
+    const now = core.cycles(pe), perInstruction = core.costs.instruction
+    let room = Math.min(pe.timers.deadline * CYCLES_PER_COUNT, this.#options.deviceDeadline()) - now
+    let budget = ALONE
+    if (cpu.pes.length > 1) {
+      budget = this.#options.quantum
+      // Ahead of the next PE by at most the quantum, charges included.
+      room = Math.min(room, rival - now + this.#options.quantum * perInstruction)
+    }
+    budget = Math.max(1, Math.min(budget, most, Math.ceil(room / perInstruction)))
+    core.run(budget, room)
+  }
+}

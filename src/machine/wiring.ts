@@ -1,0 +1,77 @@
+/** The devices of a board table on the bus: interrupt controller, UART, clock, empty virtio slots. */
+import type { Board, BoardRow } from '../arch/board.ts'
+import type { CostFrame } from '../arch/cost.ts'
+import { Pl011, Pl031, createGic, gicFrames } from '../devices/index.ts'
+import type { Gic, MmioDevice } from '../devices/index.ts'
+import { AddressSpace } from './address-space.ts'
+
+export interface Wiring {
+  readonly bus: AddressSpace
+  readonly gic: Gic
+  readonly uart: Pl011
+  readonly clock: Pl031
+  /** Everything with state, by name, in the order of saving. */
+  readonly devices: ReadonlyMap<string, MmioDevice>
+}
+
+export interface WiringOptions {
+  readonly board: Board
+  readonly console: (byte: number) => void
+  /** The PE that makes the access. */
+  readonly currentPe: () => number
+  readonly nanoseconds: () => number
+}
+
+const FRAMES: Partial<Record<BoardRow['kind'], CostFrame>> = { gicd: 'GICD', gicr: 'GICR', gicc: 'GICC', gich: 'GICH', gicv: 'GICV' }
+const GIC_FRAME = { gicd: 'GICD', gicr: 'GICR', gicc: 'GICC', gich: 'GICH', gicv: 'GICV' } as const
+
+export function wire(options: WiringOptions): Wiring {
+  const { board } = options
+  const bus = new AddressSpace()
+  const gic = createGic({ version: board.gic, cpus: board.cpus })
+  const frames = gicFrames(gic.distributor, gic.cpuInterfaces, options.currentPe)
+  const devices = new Map<string, MmioDevice>()
+  const spi = (row: BoardRow) => (level: boolean): void => { if (row.spi !== undefined) gic.distributor.setSpiLevel(32 + row.spi, level) }
+  let uart: Pl011 | undefined, clock: Pl031 | undefined
+
+  for (const row of board.rows) {
+    switch (row.kind) {
+      case 'ram': break
+      case 'gicd': case 'gicr': case 'gicc': case 'gich': case 'gicv': {
+        const device = frames[GIC_FRAME[row.kind]]
+        if (device === undefined) throw new Error(`${row.name}: the interrupt controller has no such frame`)
+        devices.set(device.name, device)
+        // One row per redistributor, or one for all.
+        add(bus, row, device, row.kind === 'gicr' ? row.index * 0x2_0000 : 0)
+        break
+      }
+      case 'pl011':
+        uart = new Pl011({ irq: spi(row), output: options.console })
+        devices.set(row.name, uart)
+        add(bus, row, uart)
+        break
+      case 'pl031':
+        clock = new Pl031({ irq: spi(row), nanoseconds: options.nanoseconds })
+        devices.set(row.name, clock)
+        add(bus, row, clock)
+        break
+      case 'virtio-mmio':
+        bus.add({ name: row.name, base: row.base, size: row.size, frame: 'device', read: (_pe, offset) => EMPTY_VIRTIO.get(offset) ?? 0, write: () => true })
+        break
+      case 'absent':
+        bus.add({ name: row.name, base: row.base, size: row.size, frame: 'device', read: () => undefined, write: () => false })
+    }
+  }
+  if (uart === undefined || clock === undefined) throw new Error(`board ${board.name} has no UART or no clock`)
+  return { bus, gic, uart, clock, devices }
+}
+
+/** A virtio-mmio slot without a device (virtio 1.2, 4.2.2): magic value, version 2, device ID 0. */
+const EMPTY_VIRTIO: ReadonlyMap<number, number> = new Map([[0, 0x7472_6976], [4, 2], [8, 0], [0xc, 0x554d_4551]])
+
+function add(bus: AddressSpace, row: BoardRow, device: MmioDevice, shift = 0): void {
+  bus.add({
+    name: row.name, base: row.base, size: row.size, frame: FRAMES[row.kind] ?? 'device',
+    read: (_pe, offset, size) => device.read(offset + shift, size), write: (_pe, offset, size, value) => device.write(offset + shift, size, value),
+  })
+}
