@@ -5,6 +5,8 @@ import { encodeStage1Leaf, encodeStage1Table, encodeStage2Leaf, encodeStage2Tabl
 import type { TranslationSlots } from './regime.ts'
 import type { DescriptorMemory } from './translation.ts'
 
+const word = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)
+
 export class SparseMemory implements DescriptorMemory {
   lo = 0
   hi = 0
@@ -23,7 +25,6 @@ export class SparseMemory implements DescriptorMemory {
   }
 
   compareAndSwap(pa: number, oldLo: number, oldHi: number, newLo: number, newHi: number): boolean {
-    const word = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)
     if ((this.words.get(pa) ?? 0n) !== word(oldLo, oldHi)) return false
     this.words.set(pa, word(newLo, newHi))
     return true

@@ -22,6 +22,8 @@ export class Random {
   bits64(): bigint { return (BigInt(this.next()) << 32n) | BigInt(this.next()) }
 }
 
+const word = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)
+
 export class RandomTables implements DescriptorMemory {
   lo = 0
   hi = 0
@@ -68,7 +70,6 @@ export class RandomTables implements DescriptorMemory {
 
   compareAndSwap(pa: number, oldLo: number, oldHi: number, newLo: number, newHi: number): boolean {
     const value = this.at(BigInt(pa))
-    const word = (lo: number, hi: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)
     if (value !== word(oldLo, oldHi)) return false
     this.words.set(BigInt(pa), word(newLo, newHi))
     this.writes.push(`${pa.toString(16)}=${word(newLo, newHi).toString(16)}`)

@@ -193,9 +193,10 @@ export function stage2Regime(file: RegisterFile, slots: TranslationSlots, featur
   return stage2Of(lower(file, slots.VTTBR_EL2), upper(file, slots.VTTBR_EL2), lower(file, slots.VTCR_EL2), HCRlo, HCRhi, features)
 }
 
+const half = (value: bigint, shift: bigint): number => Number((value >> shift) & 0xffff_ffffn) | 0
+
 /** Stage 2 from register values, as L0 uses it on L1's tables. `hcr` gives PTW, FWB, CD and ID. */
 export function parseStage2(vttbr: bigint, vtcr: bigint, hcr: bigint, features: ReadonlySet<Feature>): Stage2 {
-  const half = (value: bigint, shift: bigint): number => Number((value >> shift) & 0xffff_ffffn) | 0
   return stage2Of(half(vttbr, 0n), half(vttbr, 32n), half(vtcr, 0n), half(hcr, 0n), half(hcr, 32n), features)
 }
 

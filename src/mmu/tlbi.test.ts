@@ -60,8 +60,8 @@ describe('addresses', () => {
   })
 })
 
+const entry = (changes: Partial<TlbEntryKey> = {}): TlbEntryKey => ({ regime: 'EL1&0', vmid: 5, asid: 9, global: false, va: 0x4000_0000, pageShift: 21, ...changes })
 describe('matches', () => {
-  const entry = (changes: Partial<TlbEntryKey> = {}): TlbEntryKey => ({ regime: 'EL1&0', vmid: 5, asid: 9, global: false, va: 0x4000_0000, pageShift: 21, ...changes })
   test.each([
     ['VAE1', 0x40100n | (9n << 48n), {}, true],
     ['VAE1', 0x40200n | (9n << 48n), {}, false],

@@ -15,10 +15,11 @@ const SLOTS = Object.fromEntries(NAMES.map((name, i) => [name, i])) as unknown a
 
 const KINDS: readonly (readonly [RegimeKind, NaiveRegime])[] = [['EL1&0', 'EL10'], ['EL1&0', 'EL10'], ['EL1&0', 'EL10'], ['EL2', 'EL2'], ['EL2&0', 'EL20']]
 
+const field = (value: number | bigint, shift: number): bigint => BigInt(value) << BigInt(shift)
+
 function randomCase(seed: number) {
   const random = new Random(seed)
   const [kind, naive] = random.pick(KINDS)
-  const field = (value: number | bigint, shift: number): bigint => BigInt(value) << BigInt(shift)
   const ps = random.chance(70) ? 5 : random.below(8)
   const bitsOfPs = [32, 36, 40, 42, 44, 48, 48, 48][ps]!
   const stage2Granule = random.below(3)

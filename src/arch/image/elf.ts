@@ -110,10 +110,11 @@ class ParsedElf implements Elf {
   }
 
   private sameSegment(a: bigint, b: bigint): boolean {
-    const holds = (segment: ElfSegment, address: bigint): boolean => address >= segment.virtualAddress && address < segment.virtualAddress + BigInt(segment.memorySize)
     return this.segments.some(segment => holds(segment, a) && holds(segment, b))
   }
 }
+
+const holds = (segment: ElfSegment, address: bigint): boolean => address >= segment.virtualAddress && address < segment.virtualAddress + BigInt(segment.memorySize)
 
 function readSymbols(view: DataView): ElfSymbol[] {
   const length = BigInt(view.byteLength)
@@ -152,7 +153,7 @@ function readSymbols(view: DataView): ElfSymbol[] {
     }
   }
   // Of symbols at one address the sized one stands last, where symbolize() finds it.
-  return found.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.size - b.size || (a.name < b.name ? 1 : -1)))
+  return found.toSorted((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : a.size - b.size || (a.name < b.name ? 1 : -1)))
 }
 
 function fail(offset: number, problem: string): never {

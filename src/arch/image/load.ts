@@ -130,6 +130,11 @@ function placeElf(image: Uint8Array): PlacedImage {
     }
     return { what: 'image', address: Number(segment.physicalAddress), bytes: image.subarray(segment.fileOffset, segment.fileOffset + segment.fileSize), memorySize: segment.memorySize }
   })
+  const sorted = placements.toSorted((a, b) => a.address - b.address)
+  sorted.forEach((each, i) => {
+    const next = sorted[i + 1]
+    if (next !== undefined && each.address + each.memorySize > next.address) throw new BadInput('ELF image', `segments at ${hex(each.address)} and ${hex(next.address)} overlap`)
+  })
   // The entry point is virtual: take it through the segment that holds it.
   const home = elf.segments.find(segment => elf.entry >= segment.virtualAddress && elf.entry < segment.virtualAddress + BigInt(segment.memorySize))
   if (home === undefined) throw new BadInput('ELF image', `the entry point ${hex(elf.entry)} is in no segment`, 24)
