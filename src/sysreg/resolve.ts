@@ -74,7 +74,9 @@ const HCR = rowByName('HCR_EL2')!.slot * 2
 const VNCR = rowByName('VNCR_EL2')!.slot * 2
 const UNALLOCATED: Resolution = { kind: 'undefined', rule: 'nothing is allocated at this encoding' }
 
+/** By set object, and behind it by content, so that equal sets share one compilation. */
 const cache = new WeakMap<ReadonlySet<Feature>, Partial<Record<GicVersion, Compiled>>>()
+const byContent = new Map<string, Compiled>()
 let latest: Compiled | undefined, previous: Compiled | undefined
 
 export function compiledFor(features: ReadonlySet<Feature>, gicVersion: GicVersion): Compiled {
@@ -87,7 +89,7 @@ export function compiledFor(features: ReadonlySet<Feature>, gicVersion: GicVersi
   let versions = cache.get(features)
   if (versions === undefined) cache.set(features, versions = {})
   previous = latest
-  return (latest = versions[gicVersion] ??= compile(features, gicVersion))
+  return (latest = versions[gicVersion] ??= { ...compileOnce(features, gicVersion), features })
 }
 
 /** The effective control bits: HCR_EL2[45:42] and E2H, TGE with features applied; NV1 and NV2 need NV. */
@@ -144,6 +146,13 @@ export function sanitise(row: Row, value: bigint, controls: Pick<Controls, 'feat
 }
 
 // ---- compilation -----------------------------------------------------------------------------------------------------------------
+
+function compileOnce(features: ReadonlySet<Feature>, gicVersion: GicVersion): Compiled {
+  const content = `${gicVersion} ${[...features].sort().join(' ')}`
+  let compiled = byContent.get(content)
+  if (compiled === undefined) byContent.set(content, compiled = compile(new Set(features), gicVersion))
+  return compiled
+}
 
 function compile(features: ReadonlySet<Feature>, gicVersion: GicVersion): Compiled {
   const has = (feature: RowFeature): boolean => (feature === 'GICv3' ? gicVersion === 3 : features.has(feature as Feature))

@@ -9,7 +9,7 @@ export const EVENT_COUNTERS = 4
 const EL01 = [0, 1] as const
 /** EL0 enable, fine-grained trap, MDCR_EL2.TPM: the order of the accessibility pseudocode. */
 const pmu = (enable: readonly TrapRule[], fine: readonly TrapRule[], more: RowOptions = {}): RowOptions =>
-  ({ effect: 'pmu', traps: [...enable, ...fine, MDCR.TPM, MDCR.TPM_HOST], ...more })
+  ({ effect: 'pmu', traps: [...enable, ...fine, MDCR.TPM], ...more })
 const COUNTERS = 'P 30:0, C 31'
 const EVENT = 'evtCount 15:0, NSH 27, NSU 28, NSK 29, U 30, P 31'
 const special = { storage: 'special' } as const
@@ -17,7 +17,7 @@ const special = { storage: 'special' } as const
 export const PMU_ROWS = {
   PMCR_EL0: register(3, 3, 9, 12, 0, pmu([PMUSERENR.EN], debugFgt('PMCR_EL0', 'W', EL01), {
     fields: 'E 0, P 1, C 2, D 3, X 4, DP 5, RES1 6, N 15:11 RO, IDCODE 23:16 RO, IMP 31:24 RO', storage: 'special',
-    traps: [PMUSERENR.EN, ...debugFgt('PMCR_EL0', 'W', EL01), MDCR.TPM, MDCR.TPM_HOST, MDCR.TPMCR],
+    traps: [PMUSERENR.EN, ...debugFgt('PMCR_EL0', 'W', EL01), MDCR.TPM, MDCR.TPMCR],
   })),
   PMCNTENSET_EL0: register(3, 3, 9, 12, 1, pmu([PMUSERENR.EN], debugFgt('PMCNTEN', 'RW', EL01), { fields: COUNTERS, ...special })),
   PMCNTENCLR_EL0: register(3, 3, 9, 12, 2, pmu([PMUSERENR.EN], debugFgt('PMCNTEN', 'RW', EL01), { fields: COUNTERS, ...special })),
@@ -31,7 +31,7 @@ export const PMU_ROWS = {
   PMXEVCNTR_EL0: register(3, 3, 9, 13, 2, pmu(PMUSERENR.ER, debugFgt('PMEVCNTRn_EL0', 'RW', EL01), { fields: 'EVCNT 31:0', ...special })),
   PMUSERENR_EL0: register(3, 3, 9, 14, 0, {
     fields: 'EN 0, SW 1, CR 2, ER 3', writeMinimumEL: 1, effect: 'pmu', neve: { as: 'defer', offset: 0xc68 },
-    traps: [...debugFgt('PMUSERENR_EL0', 'RW', EL01), MDCR.TPM, MDCR.TPM_HOST],
+    traps: [...debugFgt('PMUSERENR_EL0', 'RW', EL01), MDCR.TPM],
   }),
   PMOVSSET_EL0: register(3, 3, 9, 14, 3, pmu([PMUSERENR.EN], debugFgt('PMOVS', 'RW', EL01), { fields: COUNTERS, ...special })),
   PMINTENSET_EL1: register(3, 0, 9, 14, 1, pmu([], debugFgt('PMINTEN'), { fields: COUNTERS, ...special })),
@@ -40,10 +40,10 @@ export const PMU_ROWS = {
   PMCCFILTR_EL0: register(3, 3, 14, 15, 7, pmu([PMUSERENR.EN], debugFgt('PMCCFILTR_EL0', 'RW', EL01), { fields: 'NSH 27, NSU 28, NSK 29, U 30, P 31' })),
   ...numbered('PMEVCNTR', '_EL0', 31, n => register(3, 3, 14, 8 + (n >> 3), n & 7, pmu([...PMUSERENR.ER], [...debugFgt('PMEVCNTRn_EL0', 'RW', EL01)], {
     fields: n < EVENT_COUNTERS ? 'EVCNT 31:0' : '', storage: n < EVENT_COUNTERS ? 'special' : 'slot',
-    traps: [...PMUSERENR.ER, ...debugFgt('PMEVCNTRn_EL0', 'RW', EL01), MDCR.TPM, MDCR.TPM_HOST, ...(n < EVENT_COUNTERS ? [HPMN(n)] : [])],
+    traps: [...PMUSERENR.ER, ...debugFgt('PMEVCNTRn_EL0', 'RW', EL01), MDCR.TPM, ...(n < EVENT_COUNTERS ? [HPMN(n)] : [])],
   }))),
   ...numbered('PMEVTYPER', '_EL0', 31, n => register(3, 3, 14, 12 + (n >> 3), n & 7, pmu([PMUSERENR.EN], [...debugFgt('PMEVTYPERn_EL0', 'RW', EL01)], {
     fields: n < EVENT_COUNTERS ? EVENT : '',
-    traps: [PMUSERENR.EN, ...debugFgt('PMEVTYPERn_EL0', 'RW', EL01), MDCR.TPM, MDCR.TPM_HOST, ...(n < EVENT_COUNTERS ? [HPMN(n)] : [])],
+    traps: [PMUSERENR.EN, ...debugFgt('PMEVTYPERn_EL0', 'RW', EL01), MDCR.TPM, ...(n < EVENT_COUNTERS ? [HPMN(n)] : [])],
   }))),
 } as const
