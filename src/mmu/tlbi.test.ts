@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { encodingKey } from '../arch/esr.ts'
+import { rowByKey } from '../sysreg/index.ts'
+import { AT_OPERATIONS } from './at.ts'
 import { TLBI_ROWS, createScope, decodeTlbi, matches, tlbiRow, tlbiRowByKey, type TlbEntryKey, type TlbiControls } from './tlbi.ts'
 
 const GUEST: TlbiControls = { e2h: false, tge: false, vmid: 5, ttl: true }
@@ -10,7 +12,7 @@ const decode = (name: string, argument: bigint, controls = GUEST) => {
   return scope
 }
 
-test('rows: 12 + 6 mnemonics of EL1 and EL2 in three domains, 12 by IPA; encodings are unique', () => {
+test('rows: 11 + 6 mnemonics of EL1 and EL2 in three domains, 12 by IPA; encodings are unique', () => {
   expect(TLBI_ROWS).toHaveLength(3 * (11 + 6) + 12)
   expect(new Set(TLBI_ROWS.map(row => row.key)).size).toBe(TLBI_ROWS.length)
   expect(tlbiRow('TLBI VAE1IS')!.key).toBe(encodingKey(1, 0, 8, 3, 1))
@@ -19,6 +21,11 @@ test('rows: 12 + 6 mnemonics of EL1 and EL2 in three domains, 12 by IPA; encodin
   expect(tlbiRow('RVAE2OS')!.key).toBe(encodingKey(1, 4, 8, 5, 1))
   expect(tlbiRowByKey(encodingKey(1, 0, 8, 7, 0))!.name).toBe('VMALLE1')
   expect(tlbiRow('VAE3')).toBeUndefined()
+})
+
+test('the register table has the same instructions under the same names', () => {
+  for (const row of TLBI_ROWS) expect(rowByKey(row.key)?.name).toBe(`TLBI ${row.name}`)
+  for (const operation of AT_OPERATIONS) expect(rowByKey(operation.key)?.name).toBe(`AT ${operation.name}`)
 })
 
 describe('regime and tags', () => {
