@@ -103,7 +103,8 @@ export class Engine {
       read: (vaHi: number, vaLo: number, size: AccessSize, flags: number) => { callbacks.read(vaHi, vaLo, size, flags) },
       write: (vaHi: number, vaLo: number, size: AccessSize, flags: number) => { callbacks.write(vaHi, vaLo, size, flags) },
       setExclusive: (vaHi: number, vaLo: number, size: AccessSize) => { this.setExclusive(callbacks, vaHi, vaLo, size) },
-      storeExclusive: (vaHi: number, vaLo: number, size: AccessSize, flags: number) => this.storeExclusive(callbacks, vaHi, vaLo, size, flags),
+      storeExclusive: (vaHi: number, vaLo: number, size: AccessSize, flags: number, marked: number) =>
+        this.storeExclusive(callbacks, vaHi, vaLo, size, flags, marked >>> 0),
       spAlignment: () => { callbacks.spAlignment() },
       fpAccess: () => { callbacks.fpAccess() },
       undefined: () => { callbacks.undefined(this.word) },
@@ -233,13 +234,11 @@ export class Engine {
   }
 
   /** Store-exclusive without an entry in the write TLB, or misaligned. The value is in `state.data`. */
-  private storeExclusive(callbacks: Callbacks, vaHi: number, vaLo: number, size: AccessSize, flags: number): number {
+  private storeExclusive(callbacks: Callbacks, vaHi: number, vaLo: number, size: AccessSize, flags: number, marked: number): number {
     const { words, ram, state } = this
-    const marked = words[HOT.EXCLUSIVE_ADDRESS / 4]! >>> 0
     const value = state.data64[0]!, high = state.data64[1]!
-    words[HOT.EXCLUSIVE_ADDRESS / 4] = 0
     const pa = callbacks.translateExclusive(vaHi, vaLo, size, flags | ACCESS.FOR_UPDATE)
-    if (pa < 0 || marked !== this.layout.ramBase + pa - ram.pa || words[HOT.EXCLUSIVE_SIZE / 4] !== size) return 1
+    if (pa < 0 || marked !== this.layout.ramBase + pa - ram.pa) return 1
     const seen = state.u64[HOT.EXCLUSIVE_LOW / 8]!
     const bits = Math.min(size * 8, 64)
     const now = size === 1 ? BigInt(ram.read8(pa)) : size === 2 ? BigInt(ram.read16(pa)) : size === 4 ? BigInt(ram.read32(pa)) : ram.read64(pa)

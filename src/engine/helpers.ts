@@ -50,7 +50,8 @@ export const IMPORTS: Readonly<Record<string, readonly [readonly ValueType[], re
   read: [[I32, I32, I32, I32], []],
   write: [[I32, I32, I32, I32], []],
   setExclusive: [[I32, I32, I32], []],
-  storeExclusive: [[I32, I32, I32, I32], [I32]],
+  /** The last argument is the address in the memory that the monitor holds. */
+  storeExclusive: [[I32, I32, I32, I32, I32], [I32]],
   spAlignment: [[], []],
   fpAccess: [[], []],
   undefined: [[], []],
@@ -155,6 +156,7 @@ function defineSetExclusive(module: ModuleBuilder, helpers: Helpers): void {
   const entry = code.newLocal(I32), ram = code.newLocal(I32)
   code.store(STORE.i32, ZERO, credit, HOT.CREDIT)
   code.store(STORE.i32, ZERO, size, HOT.EXCLUSIVE_SIZE)
+  code.store(STORE.i64, ZERO, address, HOT.EXCLUSIVE_VA)
   code.set(entry, tlbEntry(hot(HOT.DATA_TLB), address, TLB.DATA_ENTRIES))
   code.if(W.ne(W.load(LOAD.i64, entry, TLB.READ), W.and(address, W.i64(-4096))), () => {
     code.callVoid(helpers.spill, record, credit)
@@ -180,12 +182,16 @@ function defineStoreExclusive(module: ModuleBuilder, helpers: Helpers): void {
   const entry = code.newLocal(I32), ram = code.newLocal(I32), marked = code.newLocal(I32)
   const failed = W.i32(1)
   code.store(STORE.i32, ZERO, credit, HOT.CREDIT)
-  code.set(marked, hot(HOT.EXCLUSIVE_ADDRESS))
-  code.set(entry, tlbEntry(hot(HOT.DATA_TLB), address, TLB.DATA_ENTRIES))
   const aligned = W.eqz(W.and(W.wrap(address), W.sub(size, W.i32(1))))
+  const ordinary = W.and(aligned, W.eqz(W.and(flags, W.i32(ACCESS.SP_MISALIGNED))))
+  code.set(marked, hot(HOT.EXCLUSIVE_ADDRESS))
+  code.store(STORE.i32, ZERO, ZERO, HOT.EXCLUSIVE_ADDRESS)
+  // A store that fails anyway accesses nothing; alignment is checked before (AArch64.ExclusiveMonitorsPass).
+  const held = W.and(W.and(W.ne(marked, ZERO), W.eq(size, hot(HOT.EXCLUSIVE_SIZE))), W.eq(address, hot(HOT.EXCLUSIVE_VA, LOAD.i64)))
+  code.if(W.and(ordinary, W.eqz(held)), () => code.return(failed))
+  code.set(entry, tlbEntry(hot(HOT.DATA_TLB), address, TLB.DATA_ENTRIES))
   const present = W.eq(W.load(LOAD.i64, entry, TLB.WRITE), W.and(address, W.i64(-4096)))
-  const plainSP = W.eqz(W.and(flags, W.i32(ACCESS.SP_MISALIGNED)))
-  code.if(W.eqz(W.and(W.and(aligned, present), plainSP)), () => {
+  code.if(W.eqz(W.and(ordinary, present)), () => {
     code.callVoid(helpers.spill, record, credit)
     code.if(W.and(flags, W.i32(ACCESS.SP_MISALIGNED)), () => {
       code.callVoid(helpers.imports['spAlignment']!)
@@ -193,11 +199,10 @@ function defineStoreExclusive(module: ModuleBuilder, helpers: Helpers): void {
     })
     code.store(STORE.i64, ZERO, low, HOT.DATA)
     code.store(STORE.i64, ZERO, highHalf, HOT.DATA + 8)
-    code.return(W.call(helpers.imports['storeExclusive']!, I32, high(address), W.wrap(address), size, flags))
+    code.return(W.call(helpers.imports['storeExclusive']!, I32, high(address), W.wrap(address), size, flags, marked))
   })
-  code.store(STORE.i32, ZERO, ZERO, HOT.EXCLUSIVE_ADDRESS)
   code.set(ram, W.add(W.wrap(address), W.load(LOAD.i32, entry, TLB.WRITE + 8)))
-  code.if(W.or(W.ne(ram, marked), W.ne(size, hot(HOT.EXCLUSIVE_SIZE))), () => code.return(failed))
+  code.if(W.ne(ram, marked), () => code.return(failed))
   const seen = hot(HOT.EXCLUSIVE_LOW, LOAD.i64)
   for (const bytes of [1, 2, 4] as const) {
     code.if(W.eq(size, W.i32(bytes)), () => {

@@ -43,7 +43,8 @@ export const HOT = {
   FP_TRAP: 0x340,
   /** i32: PSTATE without NZCV in SPSR format; the CPU's, kept here so that it is saved and switched with the rest. */
   PSTATE: 0x344,
-  /** Local exclusive monitor: wasm address of the bytes (0 = open), size, the bytes as they were read. */
+  /** Local exclusive monitor: virtual address, wasm address of the bytes (0 = open), size, the bytes as they were read. */
+  EXCLUSIVE_VA: 0x348,
   EXCLUSIVE_ADDRESS: 0x350,
   EXCLUSIVE_SIZE: 0x354,
   EXCLUSIVE_LOW: 0x358,

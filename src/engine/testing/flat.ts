@@ -5,6 +5,7 @@
 import type { Feature } from '../../arch/features.ts'
 import { FEATURES } from '../../arch/features.ts'
 import type { AccessSize } from '../../isa/semantics.ts'
+import { ACCESS } from '../callbacks.ts'
 import type { Callbacks } from '../callbacks.ts'
 import { Engine } from '../engine.ts'
 import type { EngineOptions } from '../engine.ts'
@@ -24,6 +25,7 @@ export interface FlatOptions {
   readonly exact?: boolean
   readonly codePages?: number
   readonly barriers?: boolean
+  readonly pauth?: Pick<Callbacks, 'addPAC' | 'authenticate' | 'strip' | 'genericPAC'>
   /** Never fill the data TLB: every access takes the slow path. */
   readonly slow?: boolean
 }
@@ -40,6 +42,8 @@ export function createFlat(options: FlatOptions): Flat {
   const flat: { engine: Engine, onRequest: (request: Request) => void } = { engine: undefined as unknown as Engine, onRequest: () => {} }
   const ask = (request: Request): void => { flat.onRequest(request) }
   const inRam = (vaHi: number, vaLo: number, size: number): boolean => vaHi === 0 && flat.engine.ram.contains(vaLo >>> 0, size)
+  const accessible = (vaHi: number, vaLo: number, size: number, flags: number): boolean =>
+    inRam(vaHi, vaLo, size) && ((flags & (ACCESS.ATOMIC | ACCESS.ORDERED)) === 0 || (vaLo & (size - 1)) === 0)
   const fill = (vaLo: number, kinds: number): void => {
     const { tlb } = flat.engine
     if (options.slow !== true) tlb.fill(tlb.data, kinds, 0, vaLo, vaLo >>> 0, 12, ENTRY_FLAGS.MISALIGNED)
@@ -51,7 +55,7 @@ export function createFlat(options: FlatOptions): Flat {
     },
     read(vaHi, vaLo, size, flags) {
       const { ram, state } = flat.engine
-      if (!inRam(vaHi, vaLo, size)) {
+      if (!accessible(vaHi, vaLo, size, flags)) {
         ask({ kind: 'fault', address: virtualAddress(vaHi, vaLo), write: false, size, flags })
         return
       }
@@ -61,7 +65,7 @@ export function createFlat(options: FlatOptions): Flat {
     },
     write(vaHi, vaLo, size, flags) {
       const { ram, state } = flat.engine
-      if (!inRam(vaHi, vaLo, size)) {
+      if (!accessible(vaHi, vaLo, size, flags)) {
         ask({ kind: 'fault', address: virtualAddress(vaHi, vaLo), write: true, size, flags })
         return
       }
@@ -69,7 +73,7 @@ export function createFlat(options: FlatOptions): Flat {
       ram.copyIn(vaLo >>> 0, new Uint8Array(state.data.buffer, state.data.byteOffset, size))
     },
     translateExclusive(vaHi, vaLo, size: AccessSize, flags) {
-      if (inRam(vaHi, vaLo, size) && (vaLo & (size - 1)) === 0) return vaLo >>> 0
+      if (accessible(vaHi, vaLo, size, flags)) return vaLo >>> 0
       ask({ kind: 'fault', address: virtualAddress(vaHi, vaLo), write: true, size, flags })
       return -1
     },
@@ -85,10 +89,7 @@ export function createFlat(options: FlatOptions): Flat {
     sendEvent: local => { ask({ kind: 'other', name: 'SEV', detail: local ? 1 : 0 }) },
     marker: () => { ask({ kind: 'marker' }) },
     barrier: name => { ask({ kind: 'other', name, detail: 0 }) },
-    addPAC: (_, pointer, modifier) => pointer ^ (modifier << 48n),
-    authenticate: (_, pointer, modifier) => pointer ^ (modifier << 48n),
-    strip: (_, pointer) => pointer & 0xffff_ffff_ffffn,
-    genericPAC: (value, modifier) => (value ^ modifier) & 0xffff_ffff_0000_0000n,
+    ...(options.pauth ?? { addPAC: (_, pointer) => pointer, authenticate: (_, pointer) => pointer, strip: (_, pointer) => pointer, genericPAC: () => 0n }),
   }
   const engineOptions: EngineOptions = {
     ramSize: options.ramSize, features: options.features ?? new Set(FEATURES), callbacks,
