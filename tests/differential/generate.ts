@@ -7,7 +7,7 @@ import { factsOf } from '../../src/isa/operands.ts'
 import { variantsOf } from '../../src/isa/table.ts'
 import { branchPadAddress, entryAddress, MINIMUM_SLOTS } from './layout.ts'
 import { OracleCpu } from './oracle-cpu.ts'
-import { Random } from './random.ts'
+import { Random } from '../../src/isa/testing/random.ts'
 import { type CpuState, createState, type TestCase, WINDOW_ADDRESS, WINDOW_BYTES } from './subject.ts'
 
 const EDGES: readonly bigint[] = [
