@@ -3,12 +3,13 @@ import { readFileSync } from 'node:fs'
 import { buildApplication, buildRouteMap, run, text_en, type ApplicationText, type StricliProcess } from '@stricli/core'
 import { BadInput } from '../arch/bad-input.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { runCommand } from './commands/run.ts'
 import { EXIT } from './exit-codes.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const routes = buildRouteMap({
-  routes: { doctor: doctorCommand },
+  routes: { run: runCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [
@@ -54,7 +55,7 @@ export async function main(args: readonly string[]): Promise<void> {
   process.on('SIGINT', () => process.exit(EXIT.interrupted))
   // A reader that goes away (`nidus matrix | head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.ourBug))
-  await run(application, args.length > 0 ? args : ['--help'], { process: process as StricliProcess & typeof process })
+  await run(application, args.length > 0 ? args : ['--help'], { process: process as StricliProcess })
   const code = Number(process.exitCode ?? 0)
   // The parser reports its own errors as negative codes: all of them are usage.
   if (code < 0) process.exitCode = EXIT.badInput

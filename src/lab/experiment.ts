@@ -1,0 +1,75 @@
+/** Runs one configuration of the paper to the end of the benchmark and hands out what was measured. */
+import type { CostModel } from '../arch/cost.ts'
+import { parseElf, type Elf } from '../arch/image/elf.ts'
+import { createMachine } from '../machine/machine.ts'
+import type { ExitEvent } from '../trace/event.ts'
+import { createL0 } from '../vmm/index.ts'
+import type { Benchmark } from './benchmarks.ts'
+import { neve2017 } from './cost-models.ts'
+import { OperationCollector, type Summary } from './operations.ts'
+import type { Configuration } from './paper.ts'
+
+/** ELF files of the guests; `benchImage` is bench as an arm64 Image, which the guest hypervisor loads as its initrd. */
+export interface Guests {
+  readonly nvhe: Uint8Array
+  readonly vhe: Uint8Array
+  readonly bench: Uint8Array
+  readonly benchImage: Uint8Array
+}
+
+export interface Measurement {
+  readonly summary: (benchmark: Benchmark) => Summary | undefined
+  /** Symbol of an address in the software that runs at `level`. */
+  readonly symbolAt: (pc: bigint, level: ExitEvent['level'] | undefined) => string | undefined
+  readonly traceHash: string | undefined
+}
+
+export interface MeasureOptions {
+  readonly costs?: CostModel
+  /** World-switch policy of L0: `eager` is the single-level kernel of ISCA 2016, for the fit. */
+  readonly policy?: 'split' | 'lazy' | 'eager'
+  readonly hash?: boolean
+}
+
+/** Operations of each benchmark that are measured, and run before without markers. */
+const WARM = 16, MEASURED = 64
+const VCPUS = 2
+const MEMORY = { machine: 192 * 2 ** 20, vm: 128 * 2 ** 20 }
+/** Of the virtual IPI: no PE runs further ahead (design D9). */
+const QUANTUM = 100
+/** A run that needs more has gone wrong: the slowest needs about a tenth. */
+const MOST_INSTRUCTIONS = 400_000_000
+
+export function measure(configuration: Configuration, guests: Guests, options: MeasureOptions = {}): Measurement {
+  const { arch, level, guest, paravirt, gic } = configuration
+  const collector = new OperationCollector()
+  const printed: number[] = []
+  const nested = level === 'nested'
+  const image = guest === null ? guests.bench : guests[guest]
+  const arguments_ = `ops=${MEASURED} warm=${WARM}`
+  const machine = createMachine({
+    board: gic === 2 ? 'moonshot' : 'virt', gic, smp: 4, memBytes: MEMORY.machine, profile: arch, quantum: QUANTUM,
+    costs: options.costs ?? neve2017, onEvent: collector.sink, hash: options.hash ?? false,
+    l0: createL0({
+      policy: options.policy ?? 'split',
+      vms: [{
+        image, memBytes: MEMORY.vm, smp: VCPUS, gic, append: nested ? `vcpus=${VCPUS} ${arguments_}` : arguments_,
+        ...(guest === null ? {} : { initrd: guests.benchImage, el2: guest }),
+        ...(paravirt === null ? {} : { paravirt }),
+        console: byte => { printed.push(byte) },
+      }],
+    }),
+  })
+  const outcome = machine.run({ maxInstructions: MOST_INSTRUCTIONS })
+  const text = String.fromCharCode(...printed)
+  if (outcome.kind !== 'off' || !text.includes('bench: done')) {
+    throw new Error(`${JSON.stringify(configuration)} ended with ${JSON.stringify(outcome, (_, value: unknown) => typeof value === 'bigint' ? `0x${value.toString(16)}` : value)} after ${machine.instructions} instructions and printed:\n${text}`)
+  }
+  const symbols = new Map<Uint8Array, Elf>()
+  const elf = (bytes: Uint8Array): Elf => symbols.get(bytes) ?? symbols.set(bytes, parseElf(bytes)).get(bytes)!
+  return {
+    summary: benchmark => collector.summary(benchmark, 0),
+    symbolAt: (pc, running) => elf(running === 'L2' || guest === null ? guests.bench : image).symbolize(pc),
+    traceHash: machine.traceHash(),
+  }
+}
