@@ -20,7 +20,7 @@ export interface Decoder {
 export function createDecoder(features?: ReadonlySet<Feature>): Decoder {
   const rows = ROWS.filter(row => row.feature === undefined || features === undefined || features.has(row.feature))
   const specificFirst = [...rows].sort((a, b) => b.fixedBits - a.fixedBits)
-  const buckets: (readonly Row[] | undefined)[] = new Array(1 << (32 - BUCKET_SHIFT))
+  const buckets: (readonly Row[] | undefined)[] = Array.from({ length: 1 << (32 - BUCKET_SHIFT) })
   const bucketOf = (index: number): readonly Row[] => {
     const bits = (index << BUCKET_SHIFT) >>> 0, mask = (0xffff_ffff << BUCKET_SHIFT) >>> 0
     return specificFirst.filter(row => ((bits ^ row.value) & row.mask & mask) === 0)

@@ -23,7 +23,7 @@ export interface OracleState {
 }
 
 export const createOracleState = (): OracleState =>
-  ({ x: new Array<bigint>(31).fill(0n), sp: 0n, pc: 0n, nzcv: 0, v: new Array<bigint>(32).fill(0n), exclusive: undefined })
+  ({ x: Array.from({ length: 31 }, () => 0n), sp: 0n, pc: 0n, nzcv: 0, v: Array.from({ length: 32 }, () => 0n), exclusive: undefined })
 
 export interface OracleMemory {
   /** Little-endian, unsigned; undefined: the access faults. */

@@ -46,8 +46,9 @@ function randomWord(r: Random, variant: Variant): number | undefined {
       const ones = 2 ** field.width - 1
       const put = (value: number): void => { word = ((word & ~(ones << field.lsb)) | (value << field.lsb)) >>> 0 }
       if (field.width === 5 && /^[RV]/.test(field.name)) {
-        if (r.chance(5)) put(31)
-        else if (r.chance(5)) put(fieldsOf(row, word)[r.pick(row.fields.filter(f => f.width === 5)).name]!)
+        const choice = r.below(5)
+        if (choice === 0) put(31)
+        else if (choice === 1) put(fieldsOf(row, word)[r.pick(row.fields.filter(f => f.width === 5)).name]!)
       } else if (r.chance(3)) {
         put(r.pick([0, 1, ones >>> 1, (ones >>> 1) + 1, ones - 1, ones]) & ones)
       }
@@ -69,9 +70,11 @@ function firstAddress(variant: Variant, word: number, state: CpuState): bigint |
   state.x.forEach((value, i) => { oracleState.x[i] = value })
   oracleState.sp = state.sp
   oracleState.pc = state.pc
-  const note = (address: bigint): undefined => { first ??= address }
-  const oracle = new Oracle(oracleState, { memory: { load: note, store: address => { note(address); return false } }, checkSP: false })
-  oracleState.exclusive = undefined
+  const memory = {
+    load: (address: bigint) => { first ??= address; return undefined },
+    store: (address: bigint) => { first ??= address; return false },
+  }
+  const oracle = new Oracle(oracleState, { memory, checkSP: false })
   oracle.run(variant, word)
   return first
 }
@@ -107,8 +110,7 @@ function prelude(r: Random, row: Row, word: number, state: CpuState, target: big
     if (pair && f.Rn === 30) return undefined
     return { words: r.chance(6) ? [load, encode('CLREX', { CRm: 15 }), word] : [load, word], unknown: [] }
   }
-  const pac = /^(AUT|BLRA|BRA|RETA|LDRA)([ID]?)([AB])/.exec(row.name) ?? /^(AUT)([ID]?)(Z)([AB])/.exec(row.name)
-  if (!pac) return { words: [word], unknown: [] }
+  if (!/^(AUT|BLRA|BRA|RETA|LDRA)/.test(row.name)) return { words: [word], unknown: [] }
   const setX = (n: number, value: bigint): void => { if (n !== 31) state.x[n] = value }
   if (row.name.startsWith('AUT')) {
     // Canonical pointers only: with FEAT_PAuth2 and FEAT_FPAC, which -cpu max may have, others end differently.
@@ -146,8 +148,7 @@ function attempt(r: Random, variant: Variant, index: number): TestCase | undefin
   const { row } = variant
   let word = randomWord(r, variant)
   if (word === undefined) return undefined
-  const facts = factsOf(variant)
-  const state = randomState(r, entryAddress(index))
+  const facts = factsOf(variant), state = randomState(r, entryAddress(index))
   const branch = facts.controlFlow && !facts.system
   const direct = branch ? BRANCH_FIELDS.find(name => hasField(row, name)) : undefined
   // TBZ reaches 32 KiB: 511 slots.
@@ -160,11 +161,7 @@ function attempt(r: Random, variant: Variant, index: number): TestCase | undefin
   if (direct) {
     const field = row.fields.find(f => f.name === direct)!
     word = setField(row, word, direct, Number((target - pc) >> 2n) & (2 ** field.width - 1))
-  } else if (branch && row.name !== 'RET' && !row.name.includes('RA')) {
-    const { Rn } = fieldsOf(row, word)
-    if (Rn === 31) return undefined
-    state.x[Rn!] = target
-  } else if (row.name === 'RET') {
+  } else if (branch && draft.words.length === 1) {
     const { Rn } = fieldsOf(row, word)
     if (Rn === 31) return undefined
     state.x[Rn!] = target

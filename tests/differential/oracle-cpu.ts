@@ -34,8 +34,8 @@ function oracleState(s: CpuState): OracleState {
 }
 
 /** Pointer authentication of a Linux process: 48-bit addresses, the top byte ignored in the lower range. */
-const USER_LAYOUT = { tbi: [true, false], bottom: [48, 48], twoRanges: true } as const
-const KEYS = Object.fromEntries((['IA', 'IB', 'DA', 'DB', 'GA'] as const).map((key, i) =>
+export const USER_LAYOUT = { tbi: [true, false], bottom: [48, 48], twoRanges: true } as const
+export const KEYS = Object.fromEntries((['IA', 'IB', 'DA', 'DB', 'GA'] as const).map((key, i) =>
   [key, { low: 0x0123_4567_89ab_cdefn * BigInt(i + 1), high: 0xfedc_ba98_7654_3210n ^ BigInt(i) }])) as NonNullable<OracleOptions['pauth']>['keys']
 
 export class OracleCpu implements TestCpu {

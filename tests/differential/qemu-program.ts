@@ -6,7 +6,7 @@
  */
 import { encode } from '../../src/isa/encode.ts'
 import { elfExecutable } from './elf.ts'
-import { BRANCH_PAD_OFFSET, CODE_ADDRESS, MAXIMUM_CASES, MAXIMUM_WORDS, MINIMUM_SLOTS, PAD_WORDS, SLOT_BYTES, slotAddress } from './layout.ts'
+import { BRANCH_PAD_OFFSET, CODE_ADDRESS, MAXIMUM_CASES, MAXIMUM_WORDS, MINIMUM_SLOTS, SLOT_BYTES, slotAddress } from './layout.ts'
 import { copyState, createState, type Result, type TestCase, WINDOW_ADDRESS, WINDOW_BYTES } from './subject.ts'
 
 const DATA_ADDRESS = 0x1000_0000n, CURRENT = DATA_ADDRESS + 0x800n

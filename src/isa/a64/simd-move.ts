@@ -57,19 +57,13 @@ const copies: Row[] = ELEMENTS.flatMap(e => [
     const value = s.X('Rn', 64)
     insert(s, e, half, 'position', e.bits === 64 ? value : s.zeroExtendBits(64, e.bits, value))
   }),
-  ...(e.bits === 32 ? [] : [instruction(`UMOV, ${e.letter}`, `UMOV <${e.bits === 64 ? 'X' : 'W'}d>, <Vn>.${e.letter}[<#index:n>]`,
+  instruction(`UMOV, ${e.letter}`, `UMOV <${e.bits === 64 ? 'X' : 'W'}d>, <Vn>.${e.letter}[<#index:n>]`,
     `0 ${e.bits === 64 ? 1 : 0} 0 01110000 ${e.index} ${e.suffix} 0 0111 1 Vn:5 Rd:5`, {
       immediates: { position: { width: 32, of: f => positionOf(f, e.bits) }, index: { width: 32, of: f => indexOf(f, e.bits) } },
     }, ({ half }, s) => {
       s.checkFPEnabled()
       s.setX('Rd', 64, element(s, 'Vn', e, half))
-    })]),
-  ...(e.bits !== 32 ? [] : [instruction('UMOV, S', 'UMOV <Wd>, <Vn>.S[<#index:n>]', `0 0 0 01110000 ${e.index} ${e.suffix} 0 0111 1 Vn:5 Rd:5`, {
-    immediates: { position: { width: 32, of: f => positionOf(f, 32) }, index: { width: 32, of: f => indexOf(f, 32) } },
-  }, ({ half }, s) => {
-    s.checkFPEnabled()
-    s.setX('Rd', 64, element(s, 'Vn', e, half))
-  })]),
+    }),
   ...(e.bits === 64 ? [] : [instruction(`SMOV, ${e.letter}`, `SMOV <Q=<Wd>|<Xd>>, <Vn>.${e.letter}[<#index:n>]`, `0 Q:1 0 01110000 ${e.index} ${e.suffix} 0 0101 1 Vn:5 Rd:5`, {
     valid: f => e.bits !== 32 || f.Q === 1,
     immediates: { position: { width: 32, of: f => positionOf(f, e.bits) }, index: { width: 32, of: f => indexOf(f, e.bits) } },
@@ -122,18 +116,16 @@ export function expandFloat(imm8: number, N: 32 | 64): bigint {
   return (sign << BigInt(N - 1)) | (exponent << BigInt(F)) | (BigInt(imm8 & 15) << BigInt(F - 4))
 }
 
-/** The seven shapes of AdvSIMDExpandImm() that MOVI, MVNI, ORR, BIC share: `cmode` bits and the 64-bit value. */
+/** The shapes of AdvSIMDExpandImm() that MOVI, MVNI, ORR and BIC have in common: the start of `cmode` and the 64-bit value. */
 const SHIFTED = [
-  { lanes: 'S', cmode: (last: 0 | 1) => `0 shift:2 ${last}` as const, of: (f: Imm8 & { readonly shift: number }) => replicate(imm8Of(f) << BigInt(8 * f.shift), 32) },
-  { lanes: 'H', cmode: (last: 0 | 1) => `10 shift:1 ${last}` as const, of: (f: Imm8 & { readonly shift: number }) => replicate(imm8Of(f) << BigInt(8 * f.shift), 16) },
+  { lanes: 'S', cmode: '0 shift:2', of: (f: Imm8 & { readonly shift: number }) => replicate(imm8Of(f) << BigInt(8 * f.shift), 32) },
+  { lanes: 'H', cmode: '10 shift:1', of: (f: Imm8 & { readonly shift: number }) => replicate(imm8Of(f) << BigInt(8 * f.shift), 16) },
 ] as const
-
-const modified = (op: '0' | '1', cmode: string): `0 Q:1 ${'0' | '1'} 0111100000 immabc:3 shift:1 01 immdefgh:5 Vd:5` => `0 Q:1 ${op} 0111100000 immabc:3 ${cmode} 01 immdefgh:5 Vd:5` as never
 
 const immediates: Row[] = [
   ...SHIFTED.flatMap(shape => [
     ...([['MOVI', '0'], ['MVNI', '1']] as const).map(([name, op]) =>
-      instruction(`${name}, ${shape.lanes} shifted`, `${name} <Vd>.<T${shape.lanes}>, <#imm8:x><?shift:, LSL #<shift=0|8|16|24>>`, modified(op, shape.cmode(0)), {
+      instruction(`${name}, ${shape.lanes} shifted`, `${name} <Vd>.<T${shape.lanes}>, <#imm8:x><?shift:, LSL #<shift=0|8|16|24>>`, `0 Q:1 ${op} 0111100000 immabc:3 ${shape.cmode} 0 01 immdefgh:5 Vd:5`, {
         dynamic: ['shift'],
         immediates: { imm8: { width: 32, of: f => Number(imm8Of(f)) }, imm: { width: 64, of: f => (name === 'MVNI' ? ~shape.of(f) : shape.of(f)) } },
       }, ({ Q }, s) => {
@@ -141,7 +133,7 @@ const immediates: Row[] = [
         setV(s, Q, s.duplicate(64, s.imm('imm', 64)))
       })),
     ...([['ORR', '0'], ['BIC', '1']] as const).map(([name, op]) =>
-      instruction(`${name} (vector, immediate), ${shape.lanes}`, `${name} <Vd>.<T${shape.lanes}>, <#imm8:x><?shift:, LSL #<shift=0|8|16|24>>`, modified(op, shape.cmode(1)), {
+      instruction(`${name} (vector, immediate), ${shape.lanes}`, `${name} <Vd>.<T${shape.lanes}>, <#imm8:x><?shift:, LSL #<shift=0|8|16|24>>`, `0 Q:1 ${op} 0111100000 immabc:3 ${shape.cmode} 1 01 immdefgh:5 Vd:5`, {
         dynamic: ['shift'],
         immediates: { imm8: { width: 32, of: f => Number(imm8Of(f)) }, imm: { width: 64, of: f => (name === 'BIC' ? ~shape.of(f) : shape.of(f)) } },
       }, ({ Q }, s) => {
@@ -151,7 +143,7 @@ const immediates: Row[] = [
       })),
   ]),
   ...([['MOVI', '0'], ['MVNI', '1']] as const).map(([name, op]) =>
-    instruction(`${name}, S shifting ones`, `${name} <Vd>.<TS>, <#imm8:x>, MSL #<shift=8|16>`, modified(op, '110 shift:1'), {
+    instruction(`${name}, S shifting ones`, `${name} <Vd>.<TS>, <#imm8:x>, MSL #<shift=8|16>`, `0 Q:1 ${op} 0111100000 immabc:3 110 shift:1 01 immdefgh:5 Vd:5`, {
       dynamic: ['shift'],
       immediates: { imm8: { width: 32, of: f => Number(imm8Of(f)) }, imm: { width: 64, of: f => {
         const value = replicate((imm8Of(f) << BigInt(8 + 8 * f.shift)) | ((1n << BigInt(8 + 8 * f.shift)) - 1n), 32)
