@@ -12,7 +12,7 @@ import { VirtualInterface } from './virtual-interface.ts'
 export interface CpuInterfaceOptions {
   readonly distributor: GicDistributor
   readonly cpu: number
-  /** Default 4 (GICv2, as GIC-400) or 4 (GICv3); at most 64 or 16. */
+  /** Default 4 in GICv2, as GIC-400, at most 64; default 16 in GICv3, which is the most there can be. */
   readonly listRegisters?: number
   /** VTR.PRIbits: 5 (default) to 8; GICv2 has 5. */
   readonly virtualPriorityBits?: number
@@ -40,8 +40,9 @@ export class CpuInterface implements GicCpuInterface {
   readonly #listNames = new Map<string, number>()
 
   constructor(options: CpuInterfaceOptions) {
-    const { distributor, cpu, listRegisters = 4, virtualPriorityBits = 5, maintenance = PPI.maintenance } = options
+    const { distributor, cpu, virtualPriorityBits = 5, maintenance = PPI.maintenance } = options
     this.version = distributor.version
+    const listRegisters = options.listRegisters ?? (this.version === 2 ? 4 : 16)
     if (listRegisters < 1 || listRegisters > (this.version === 2 ? 64 : 16)) throw new RangeError(`GICv${this.version} with ${listRegisters} list registers`)
     if (virtualPriorityBits < 5 || virtualPriorityBits > (this.version === 2 ? 5 : 8)) throw new RangeError(`GICv${this.version} with ${virtualPriorityBits} virtual priority bits`)
     this.#distributor = distributor

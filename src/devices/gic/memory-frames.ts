@@ -8,8 +8,8 @@ import type { VirtualInterface } from './virtual-interface.ts'
 
 /** GIC-400: architecture version 2, implementer Arm. */
 const GICC_IIDR = 0x0202_143b
-/** CPUID 12:10 and INTID 9:0. */
-const ID_MASK = 0x1fff
+/** EOIR, AEOIR and DIR hold CPUID 12:10, which belongs to the identity of a software-generated interrupt alone, and INTID 9:0. */
+const identity = (value: number): number => (value & 0x3ff) < 16 ? value & 0x1fff : value & 0x3ff
 
 const CTLR = { EnableGrps: 3, AckCtl: 1 << 2, FIQEn: 1 << 3, CBPR: 1 << 4, bypass: 0x1e0, EOImode: 1 << 9 } as const
 
@@ -30,17 +30,17 @@ const COMMON: readonly [number, Row<InterruptInterface>][] = [
   [0x04, { read: side => side.priorityMask, write: (side, value) => side.setPriorityMask(value) }],
   [0x08, { read: side => side.binaryPoint0, write: (side, value) => side.setBinaryPoint0(value) }],
   [0x0c, { read: side => side.acknowledge(), acknowledges: true }],
-  [0x10, { write: (side, value) => side.endOfInterrupt(value & ID_MASK, undefined) }],
+  [0x10, { write: (side, value) => side.endOfInterrupt(identity(value), undefined) }],
   [0x14, { read: side => side.active.running() }],
   [0x18, { read: side => side.highestPendingAny() }],
   [0x1c, { read: side => side.binaryPoint1, write: (side, value) => side.setBinaryPoint1(value) }],
   [0x20, { read: side => side.acknowledgeGroup(1), acknowledges: true }],
-  [0x24, { write: (side, value) => side.endOfInterrupt(value & ID_MASK, 1) }],
+  [0x24, { write: (side, value) => side.endOfInterrupt(identity(value), 1) }],
   [0x28, { read: side => side.highestPendingOfGroup(1) }],
   // Five priority bits have one register of active priorities; the other three are RAZ/WI.
   ...[0, 1, 2, 3].map((word): [number, Row<InterruptInterface>] => [0xd0 + 4 * word, { read: side => side.active.read(0, word), write: (side, value) => side.active.write(0, word, value) }]),
   [0xfc, { read: () => GICC_IIDR }],
-  [0x1000, { write: (side, value) => side.deactivate(value & ID_MASK) }],
+  [0x1000, { write: (side, value) => side.deactivate(identity(value)) }],
 ]
 
 export const GICC_REGISTERS: ReadonlyMap<number, Row<InterruptInterface>> = new Map<number, Row<InterruptInterface>>([

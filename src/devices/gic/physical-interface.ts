@@ -125,17 +125,23 @@ export class PhysicalInterface implements InterruptInterface {
    * EOIR. `group` undefined: GICC_EOIR, which takes either group. A write that does not match the running group, or comes with nothing
    * active, is UNPREDICTABLE and ignored here.
    */
-  endOfInterrupt(intid: INTID, group: 0 | 1 | undefined): void {
-    if (isSpecial(intid)) return
+  endOfInterrupt(id: INTID, group: 0 | 1 | undefined): void {
+    if (isSpecial(id)) return
     const running = this.active.runningGroup()
     if (running === undefined || (group !== undefined && running !== group)) return
     this.active.drop()
-    if (!this.split) this.#distributor.deactivate(this.cpu, intid, 0)
+    if (!this.split) this.#deactivate(id)
   }
 
   /** DIR. With EOImode 0 the write is UNPREDICTABLE and ignored here. */
-  deactivate(intid: INTID): void {
-    if (this.split && !isSpecial(intid)) this.#distributor.deactivate(this.cpu, intid, 0)
+  deactivate(id: INTID): void {
+    if (this.split && !isSpecial(id)) this.#deactivate(id)
+  }
+
+  /** GICv2: the CPUID of a software-generated interrupt stands above its INTID. */
+  #deactivate(id: INTID): void {
+    if (this.version === 2) this.#distributor.deactivate(this.cpu, id & 0x3ff, id >>> 10)
+    else this.#distributor.deactivate(this.cpu, id, 0)
   }
 
   setPriorityMask(value: number): void { this.priorityMask = value & 0xff00 >>> this.priorityBits & 0xff }

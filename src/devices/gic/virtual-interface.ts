@@ -166,9 +166,7 @@ export class VirtualInterface implements InterruptInterface {
     else this.#deactivate(n)
   }
 
-  #findActive(value: number): number {
-    // GICv2: CPUID is part of the identity of a software-generated interrupt only.
-    const id = this.version === 2 && (value & 0x3ff) >= 16 ? value & 0x3ff : value
+  #findActive(id: number): number {
     for (let n = 0; n < this.lists.count; n++) {
       if (this.lists.isActive(n) && this.lists.acknowledgedId(n) === id) return n
     }
