@@ -1,0 +1,67 @@
+/** Changing what a vCPU with a virtual EL2 runs: the only place that sets `vcpu.context` after reset. */
+import { SLOT } from '../../sysreg/index.ts'
+import type { Core } from '../core.ts'
+import { put, trapsChanged } from '../switch.ts'
+import { HCR, hasVirtualInterrupts } from '../traps.ts'
+import type { Context, Vcpu } from '../vcpu.ts'
+import { VIRTUAL_EL1 } from '../vcpu.ts'
+import { foldInUse } from '../vgic.ts'
+import { WORK } from '../work.ts'
+import { shadowFor } from './shadow-stage2.ts'
+import { shadowToVirtual, virtualToShadow } from './virtual-el2.ts'
+
+/**
+ * The order matters: the old context's state must be out of the hardware and its list registers told before the context changes,
+ * because both ask what the context is; the files are translated between.
+ */
+export function changeContext(core: Core, vcpu: Vcpu, next: Context): void {
+  const { host } = vcpu.pe, nested = vcpu.nested!, was = vcpu.context
+  host.charge(WORK.contextSwitch)
+  put(core.policy, vcpu, host, core.gic)
+  foldInUse(vcpu)
+  if (was.kind === 'vEL2') {
+    nested.pullPage()
+    shadowToVirtual(vcpu)
+  }
+  vcpu.context = next
+  trapsChanged(vcpu)
+  if (next.kind === 'vEL2') {
+    nested.e2h = nested.virtualE2H
+    virtualToShadow(vcpu)
+    nested.pushPage()
+  } else if (hasVirtualInterrupts(vcpu)) {
+    nested.gic.build(host)
+  }
+  vcpu.gic.changed = true
+}
+
+/** What runs when L1 returns below virtual EL2: L2 under L1's stage 2, or L1's own kernel without one. */
+export function contextBelow(core: Core, vcpu: Vcpu): Context {
+  const hcr = vcpu.nested!.get(SLOT.HCR_EL2)
+  return (hcr & (HCR.VM | HCR.DC)) === 0n ? VIRTUAL_EL1 : { kind: 'L2', shadow: shadowFor(core, vcpu) }
+}
+
+/**
+ * L1 may have changed E2H, by a trapped write or (with a page) unseen: then the machine's EL1 registers hold the wrong translation of
+ * virtual EL2's. Called after every exit from virtual EL2 where that can have happened.
+ */
+export function reconsiderE2H(core: Core, vcpu: Vcpu): boolean {
+  const nested = vcpu.nested!, e2h = nested.virtualE2H
+  if (nested.e2h === e2h) return false
+  remap(core, vcpu, () => { nested.e2h = e2h })
+  return true
+}
+
+/** Changes how virtual EL2 is held (`change`): state goes back to the virtual file under the old rules and out again under the new. */
+export function remap(core: Core, vcpu: Vcpu, change: () => void): void {
+  const nested = vcpu.nested!
+  put(core.policy, vcpu, vcpu.pe.host, core.gic)
+  foldInUse(vcpu)
+  nested.pullPage()
+  shadowToVirtual(vcpu)
+  change()
+  virtualToShadow(vcpu)
+  nested.pushPage()
+  trapsChanged(vcpu)
+  vcpu.gic.changed = true
+}

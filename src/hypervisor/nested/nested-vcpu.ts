@@ -1,0 +1,114 @@
+/** What a vCPU with a virtual EL2 has beside its register files. */
+import { SLOT, sanitise } from '../../sysreg/index.ts'
+import { Translation } from '../../mmu/index.ts'
+import { GuestDescriptors } from '../guest-memory.ts'
+import type { PhysicalMemory } from '../host.ts'
+import type { Stage2Table } from '../stage2.ts'
+import { HCR } from '../traps.ts'
+import type { Vcpu } from '../vcpu.ts'
+import type { NestedGic } from './nested-gic.ts'
+import type { PageKind, PageLayout } from './page.ts'
+
+/** VNCR_EL2.Enable of the paper. */
+const NEVE_ENABLE = 1n
+
+export class NestedVcpu {
+  readonly #vcpu: Vcpu
+  readonly #memory: PhysicalMemory
+  readonly gic: NestedGic
+  /** Layout of the page that this machine has for the vCPU, or undefined (plain FEAT_NV). */
+  readonly layout: PageLayout | undefined
+  readonly page: number
+  /** VMID of vEL2's own regime. */
+  readonly vmid: number
+  /** A stage 2 of this vCPU's vEL2 alone (the NEVE profile's read-only GICH frame differs per vCPU). */
+  readonly ownStage2: Stage2Table | undefined
+  /** E2H as the shadow file was made for. */
+  e2h = false
+  /**
+   * The page is not used before L1 has chosen E2H by its first write of HCR_EL2: a deferred write would not be seen, and the first EL1
+   * name after it has another meaning. Until then every access traps, as on v8.3.
+   */
+  settled: boolean
+  /** L1 runs at virtual EL2 with the page on. */
+  pageLive = false
+  /** Walks of L1's tables; `walk` is the result of the last one. */
+  readonly walk = new Translation()
+  readonly descriptors: GuestDescriptors
+
+  constructor(vcpu: Vcpu, memory: PhysicalMemory, gic: NestedGic, layout: PageLayout | undefined, page: number, vmid: number, ownStage2: Stage2Table | undefined) {
+    this.#vcpu = vcpu
+    this.#memory = memory
+    this.gic = gic
+    this.layout = layout
+    this.page = page
+    this.vmid = vmid
+    this.ownStage2 = ownStage2
+    this.settled = false
+    this.descriptors = new GuestDescriptors(vcpu.vm.memory)
+  }
+
+  reset(): void {
+    const { el2, features } = this.#vcpu.vm.config
+    this.settled = el2 !== 'nvhe-or-vhe' || !features.has('FEAT_VHE')
+    this.pageLive = false
+    this.e2h = this.virtualE2H
+    this.gic.reset()
+  }
+
+  /** The kind of page in use at virtual EL2 now. */
+  get pageKind(): PageKind | undefined { return this.settled ? this.layout?.kind : undefined }
+  pageHolds(slot: number): boolean { return this.pageKind !== undefined && this.layout!.bySlot[slot] !== undefined }
+
+  /** VNCR_EL2 for the machine at virtual EL2. */
+  get vncrValue(): bigint {
+    const kind = this.pageKind
+    return kind === undefined ? 0n : kind === 'NEVE' ? BigInt(this.page) | NEVE_ENABLE : BigInt(this.page)
+  }
+
+  /** A virtual register, wherever it is stored. The hardware stores raw values in the page: RES0 and RES1 are applied here. */
+  get(slot: number): bigint {
+    if (this.pageLive) {
+      const entry = this.layout!.bySlot[slot]
+      if (entry !== undefined) return sanitise(entry.row, this.#memory.read64(this.page + entry.offset)!, this.#vcpu.controls)
+    }
+    return this.#vcpu.virtual.u64[slot]!
+  }
+
+  set(slot: number, value: bigint): void {
+    if (this.pageLive) {
+      const entry = this.layout!.bySlot[slot]
+      if (entry !== undefined) this.#memory.write64(this.page + entry.offset, value)
+    }
+    this.#vcpu.virtual.u64[slot] = value
+  }
+
+  /** Entering virtual EL2: the page becomes the storage. */
+  pushPage(): void {
+    if (this.pageKind === undefined) return
+    const { u64 } = this.#vcpu.virtual
+    for (const { slot, offset } of this.layout!.entries) this.#memory.write64(this.page + offset, u64[slot]!)
+    this.pageLive = true
+  }
+
+  /** Leaving virtual EL2: the virtual file becomes the storage. */
+  pullPage(): void {
+    this.copyPage()
+    this.pageLive = false
+  }
+
+  /** The page's values into the virtual file, for code that reads the file as a whole. */
+  copyPage(): void {
+    if (!this.pageLive) return
+    for (const { slot, offset, row } of this.layout!.entries) this.#vcpu.virtual.u64[slot] = sanitise(row, this.#memory.read64(this.page + offset)!, this.#vcpu.controls)
+  }
+
+  /** E2H as L1 has it now. `vhe`: it is RES1. */
+  get virtualE2H(): boolean {
+    const { el2, features } = this.#vcpu.vm.config
+    return features.has('FEAT_VHE') && (el2 === 'vhe' || (this.get(SLOT.HCR_EL2) & HCR.E2H) !== 0n)
+  }
+
+  /** Host context: E2H and TGE are both set, and EL0 is the EL0 of EL2. */
+  get virtualHost(): boolean { return this.virtualE2H && (this.get(SLOT.HCR_EL2) & HCR.TGE) !== 0n }
+}

@@ -1,0 +1,39 @@
+/** One physical PE with what L0 keeps per PE: its run queue, the host part's register values, who owns the FP registers. */
+import { createRegisterFile } from '../arch/register-file.ts'
+import type { RegisterFile } from '../arch/register-file.ts'
+import { SLOTS } from '../sysreg/index.ts'
+import { Exit } from './exit.ts'
+import type { Host } from './host.ts'
+import type { Vcpu } from './vcpu.ts'
+
+/** No deadline: CNTHP is off. */
+export const NEVER = 0xffff_ffff_ffff_ffffn
+
+export class Pe {
+  readonly index: number
+  /** Set at every entry into L0 on this PE. */
+  host!: Host
+  /** vCPUs pinned here, in order of creation; `next` is where the search for a runnable one starts. */
+  readonly queue: Vcpu[] = []
+  next = 0
+  /** The vCPU whose general registers are on the PE. */
+  current: Vcpu | undefined
+  /** Registers of the host part at EL1 (`split`): plain values, no code runs there. */
+  readonly hostRegisters: RegisterFile = createRegisterFile(SLOTS)
+  readonly hostFp = new Uint8Array(528)
+  /** Whose values are in the FP registers; undefined: the host part's. */
+  fpOwner: Vcpu | undefined
+  /** CPTR_EL2.TFP as last written: the vCPU's first use of FP traps. */
+  fpTrapped = true
+  /** The last entry was preceded by an interrupt for L1. */
+  interruptsL1 = false
+  readonly exit = new Exit()
+  /** CNTHP_CVAL_EL2 as programmed; NEVER while off. */
+  deadline: bigint = NEVER
+  /** End of the time slice when several vCPUs share this PE. */
+  sliceEnd: bigint = NEVER
+  /** Registers that L0 set last on this PE, so that unchanged ones are not written again (`lazy`). */
+  readonly written: RegisterFile = createRegisterFile(SLOTS)
+
+  constructor(index: number) { this.index = index }
+}

@@ -1,0 +1,243 @@
+/**
+ * L0: the host hypervisor as software at EL2. One exit is one screen (`handle`); the order is the documentation:
+ *
+ *   leave     state out of the hardware, as the policy says      enter     pick a vCPU, flush its timers and list registers,
+ *   sync      list registers and timers tell the distributor               arrive: state into the hardware, ERET
+ *   decide    whose exit is it, and what is to happen
+ *   apply     the only place that changes PC or context
+ */
+import { EC, ecName, parseSystemRegister } from '../arch/esr.ts'
+import { rowByKey, SLOT } from '../sysreg/index.ts'
+import type { L0Environment } from './environment.ts'
+import type { Exit } from './exit.ts'
+import { handleExit } from './exits.ts'
+import type { ExitContext } from './exits.ts'
+import type { AfterExit, EL2Exception, EL2Software, Host, PhysicalMemory } from './host.ts'
+import { injectExternalAbort, takeToEL1 } from './inject.ts'
+import { takeInterrupts } from './interrupts.ts'
+import { reconsiderE2H } from './nested/context.ts'
+import { takeToVirtualEL2 } from './nested/enter.ts'
+import { emulateEret } from './nested/eret.ts'
+import { ownerOf } from './nested/owner.ts'
+import type { Outcome } from './outcome.ts'
+import { PageAllocator } from './page-allocator.ts'
+import { NEVER, Pe } from './pe.ts'
+import { KICK, physicalGic } from './physical-gic.ts'
+import type { PhysicalGic } from './physical-gic.ts'
+import type { PsciPower } from './psci.ts'
+import { block, endSlice, kick, notify, pick, programDeadline, startSlice, switchTo, wake } from './scheduler.ts'
+import { arrive, giveFp, initialiseControls, leave, POLICIES } from './switch.ts'
+import type { SwitchPolicy } from './switch.ts'
+import { createVcpu, resetVcpu } from './reset.ts'
+import { hardwarePstate, virtualPstate } from './vcpu.ts'
+import type { Vcpu } from './vcpu.ts'
+import { flushGic, foldInUse } from './vgic.ts'
+import { Vm } from './vm.ts'
+import type { VmConfig, VmEnd } from './vm.ts'
+import { VmidAllocator } from './vmid.ts'
+import { WORK } from './work.ts'
+
+const ADDRESS_MASK = 0xffff_ffffn
+
+export class L0 implements EL2Software, ExitContext {
+  readonly policy: SwitchPolicy
+  readonly gic: PhysicalGic
+  readonly memory: PhysicalMemory
+  readonly pages: PageAllocator
+  readonly vmids: VmidAllocator
+  readonly pes: readonly Pe[]
+  readonly vms: Vm[] = []
+  readonly power: PsciPower
+  readonly environment: L0Environment
+  busy: Pe | undefined
+  readonly #configs: readonly VmConfig[]
+
+  constructor(environment: L0Environment, policy: SwitchPolicy['name'], configs: readonly VmConfig[]) {
+    this.environment = environment
+    this.policy = POLICIES[policy]
+    this.gic = physicalGic(environment.gicVersion)
+    this.memory = environment.memory
+    this.pages = new PageAllocator(environment.memory, environment.reserved)
+    this.vmids = new VmidAllocator(environment.features.has('FEAT_VMID16'))
+    this.pes = Array.from({ length: environment.peCount }, (_, n) => new Pe(n))
+    this.#configs = configs
+    this.power = {
+      turnOn: (vcpu, entry, argument) => {
+        resetVcpu(vcpu, entry, argument)
+        wake(this, vcpu)
+      },
+      turnOff: vcpu => { vcpu.state = 'off' },
+      end: (vm, kind) => this.#end(vm, { kind }),
+    }
+  }
+
+  /** First entry on a PE. The boot PE makes the VMs; their first vCPUs start where they are pinned. */
+  start(host: Host): AfterExit {
+    const pe = this.pes[host.pe]!
+    pe.host = host
+    this.busy = pe
+    this.gic.initialise(host)
+    initialiseControls(host)
+    if (this.vms.length === 0) this.#createVms(host)
+    return this.#enter(pe)
+  }
+
+  #createVms(host: Host): void {
+    const listRegisters = this.gic.listRegisterCount(host), vtr = this.gic.readType(host)
+    let next = 0
+    for (const config of this.#configs) {
+      const vm = new Vm(config, this.memory, this.pages, this.vmids)
+      this.vms.push(vm)
+      for (let n = 0; n < config.cpus; n++) {
+        const pe = this.pes[next++ % this.pes.length]!
+        const vcpu = createVcpu(this, vm, n, pe, listRegisters, vtr)
+        vm.vcpus.push(vcpu)
+        pe.queue.push(vcpu)
+      }
+      vm.distributor.onChange = cpu => { notify(this, vm.vcpus[cpu]!) }
+    }
+    for (const vm of this.vms) {
+      const first = vm.vcpus[0]!
+      resetVcpu(first, BigInt(vm.config.entry), BigInt(vm.config.argument))
+      // A PE that has not started yet picks its vCPUs when it does.
+      first.state = 'runnable'
+    }
+  }
+
+  handle(host: Host, kind: EL2Exception): AfterExit {
+    const pe = this.pes[host.pe]!, vcpu = pe.current
+    pe.host = host
+    this.busy = pe
+    if (vcpu === undefined || vcpu.state !== 'runnable') {
+      takeInterrupts(this, pe)
+      return this.#enter(pe)
+    }
+    const { exit } = pe
+    exit.read(host, kind)
+    vcpu.pc = host.mrs(SLOT.ELR_EL2)
+    vcpu.pstate = virtualPstate(Number(host.mrs(SLOT.SPSR_EL2) & ADDRESS_MASK) | 0, vcpu.context)
+    const trace = host.trace, { level } = vcpu, pc = vcpu.pc
+    const tell = (action: string): void => trace?.({
+      kind: 'exit', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level, pc, syndrome: exit.syndrome, subject: exit.subject, direction: exit.direction, action,
+    })
+
+    // The guest's first use of FP since entry: fixed up without leaving.
+    if (exit.ec === EC.FPAdvSIMD && pe.fpTrapped && ownerOf(vcpu, exit) === 'L0') {
+      exit.subject = 'FP'
+      giveFp(vcpu, host)
+      this.busy = undefined
+      tell('give FP registers')
+      return 'run'
+    }
+
+    leave(this.policy, vcpu, host, this.gic)
+    if (!vcpu.loaded) foldInUse(vcpu)
+    if (vcpu.timers.needsSync) vcpu.timers.sync(host)
+
+    const action = kind === 'sync' ? this.#apply(vcpu, exit, this.#decide(vcpu, exit)) : takeInterrupts(this, pe)
+    const after = this.#enter(pe)
+    if (trace !== undefined) tell(pe.current === vcpu && pe.interruptsL1 ? `${action}, inject IRQ to vEL2` : action)
+    return after
+  }
+
+  #decide(vcpu: Vcpu, exit: Exit): Outcome {
+    if (ownerOf(vcpu, exit) === 'L1') return forward(vcpu, exit)
+    return handleExit(this, vcpu, exit)
+  }
+
+  #apply(vcpu: Vcpu, exit: Exit, outcome: Outcome): string {
+    switch (outcome.kind) {
+      case 'resume': break
+      case 'nextInstruction':
+        vcpu.nextInstruction()
+        break
+      case 'inject':
+        if (outcome.to === 'vEL2') takeToVirtualEL2(this, vcpu, outcome.type, outcome.syndrome, outcome.addresses)
+        else takeToEL1(vcpu, outcome.type, outcome.syndrome, outcome.addresses)
+        break
+      case 'nestedReturn': return emulateEret(this, vcpu, outcome.form)
+      case 'user': {
+        const { ipa, size, write, value, finish } = outcome.exit, { user } = vcpu.vm.config
+        vcpu.pe.host.charge(WORK.userExit)
+        exit.subject = `MMIO 0x${ipa.toString(16)}`
+        const loaded = write ? (user.mmioWrite(vcpu.index, ipa, size, value) ? 0 : undefined) : user.mmioRead(vcpu.index, ipa, size)
+        if (loaded === undefined) return this.#apply(vcpu, exit, injectExternalAbort(vcpu, false, false, write, exit.far))
+        finish(loaded)
+        vcpu.nextInstruction()
+        return 'device of the VMM'
+      }
+      case 'wait':
+        if (outcome.advance) vcpu.nextInstruction()
+        block(this, vcpu)
+        break
+      case 'stopped': break
+    }
+    return outcome.action
+  }
+
+  /** To the vCPU whose turn it is on this PE, or to sleep. */
+  #enter(pe: Pe): AfterExit {
+    const { host } = pe
+    endSlice(pe)
+    const vcpu = pick(pe)
+    if (vcpu !== pe.current) {
+      switchTo(this, pe, vcpu)
+      pe.sliceEnd = NEVER
+    }
+    startSlice(pe)
+    if (vcpu === undefined) {
+      programDeadline(pe, undefined)
+      this.busy = undefined
+      return this.vms.every(vm => vm.end !== undefined) ? 'off' : 'idle'
+    }
+    if (vcpu.context.kind === 'vEL2') reconsiderE2H(this, vcpu)
+    pe.interruptsL1 = flushGic(this, vcpu)
+    if (pe.interruptsL1) {
+      takeToVirtualEL2(this, vcpu, 'irq', 0)
+      flushGic(this, vcpu)
+    }
+    vcpu.timers.flushActive(host, this.gic)
+    programDeadline(pe, vcpu)
+    arrive(this.policy, vcpu, host, this.gic)
+    host.msr(SLOT.ELR_EL2, vcpu.pc)
+    host.msr(SLOT.SPSR_EL2, BigInt(hardwarePstate(vcpu.pstate, vcpu.context) >>> 0))
+    vcpu.kicked = false
+    this.busy = undefined
+    return 'run'
+  }
+
+  #end(vm: Vm, end: VmEnd): void {
+    vm.end = end
+    for (const vcpu of vm.vcpus) {
+      if (vcpu.state !== 'off') kick(this, vcpu)
+      vcpu.state = 'off'
+    }
+    vm.config.user.ended(end)
+    // PEs that sleep must learn that nothing is left.
+    if (this.vms.every(each => each.end !== undefined)) for (const pe of this.pes) if (pe !== this.busy) this.busy!.host.sendSgi(pe.index, KICK)
+  }
+}
+
+const NAMES: Readonly<Partial<Record<number, string>>> = {
+  [EC.WFx]: 'WFx', [EC.FPAdvSIMD]: 'FP', [EC.HVC64]: 'HVC', [EC.SMC64]: 'SMC', [EC.ERET]: 'ERET', [EC.SVC64]: 'SVC', [EC.DataAbortLower]: 'stage 2 abort', [EC.InstructionAbortLower]: 'stage 2 abort',
+}
+/** For the trace: what a handler would have called it. */
+function describe(exit: Exit): void {
+  if (exit.ec !== EC.SystemRegister) {
+    exit.subject = NAMES[exit.ec] ?? ecName(exit.ec)
+    return
+  }
+  const { key, read } = parseSystemRegister(exit.iss), row = rowByKey(key)
+  exit.subject = row?.name ?? `encoding 0x${key.toString(16)}`
+  exit.direction = row?.kind === 'instruction' ? null : read ? 'read' : 'write'
+}
+
+/** The exit goes to virtual EL2 with the syndrome of the machine, adapted where L1's tables or formats decide. */
+function forward(vcpu: Vcpu, exit: Exit): Outcome {
+  const isAbort = exit.ec === EC.DataAbortLower || exit.ec === EC.InstructionAbortLower
+  describe(exit)
+  if (!isAbort) return { kind: 'inject', to: 'vEL2', type: 'sync', syndrome: exit.syndrome, action: 'inject to vEL2' }
+  // The fault status is that of the walk of L1's tables, not of the shadow table.
+  const syndrome = ((exit.syndrome & ~0x3f) | vcpu.nested!.walk.status) >>> 0
+  return { kind: 'inject', to: 'vEL2', type: 'sync', syndrome, addresses: { far: exit.far, ipa: vcpu.nested!.walk.ipa }, action: 'inject to vEL2' }
+}

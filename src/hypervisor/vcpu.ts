@@ -1,0 +1,107 @@
+/**
+ * One virtual CPU: two register files and what L0 knows of it beside them.
+ *
+ * `virtual` holds the registers that the architecture gives this CPU: its EL1 slots are KVM's `sys_regs`, its EL2 slots the
+ * `el2_regs` of nested virtualization. `shadow` holds the values that the machine's EL1 registers take while the guest hypervisor
+ * runs at virtual EL2. `active` is the one in use: it decides which values a world switch moves.
+ */
+import type { EL } from '../arch/el.ts'
+import { elOf, MODE } from '../arch/pstate.ts'
+import { createRegisterFile } from '../arch/register-file.ts'
+import type { RegisterFile } from '../arch/register-file.ts'
+import type { Level } from '../trace/event.ts'
+import type { Controls } from '../sysreg/index.ts'
+import { SLOTS } from '../sysreg/index.ts'
+import type { NestedVcpu } from './nested/nested-vcpu.ts'
+import type { ShadowStage2 } from './nested/shadow-stage2.ts'
+import type { Pe } from './pe.ts'
+import type { VcpuTimers } from './vtimer.ts'
+import type { VcpuGic } from './vgic.ts'
+import type { Vm } from './vm.ts'
+
+/**
+ * Whose code runs, as a value: a VM without EL2; the guest hypervisor at virtual EL2 (or the EL0 of a VHE one); below virtual EL2 with
+ * L1's stage 2 off (L1's own kernel) or on (L2). `nested/enter.ts` and `nested/eret.ts` are the only places that change it.
+ */
+export type Context =
+  | { readonly kind: 'guest' }
+  | { readonly kind: 'vEL2' }
+  | { readonly kind: 'vEL1' }
+  | { readonly kind: 'L2', readonly shadow: ShadowStage2 }
+
+export const GUEST: Context = { kind: 'guest' }
+export const VIRTUAL_EL2: Context = { kind: 'vEL2' }
+export const VIRTUAL_EL1: Context = { kind: 'vEL1' }
+
+export type VcpuState = 'off' | 'runnable' | 'blocked'
+
+const LEVELS: Readonly<Record<Context['kind'], Level>> = { guest: 'vm', vEL2: 'vEL2', vEL1: 'L1', L2: 'L2' }
+
+export class Vcpu {
+  readonly vm: Vm
+  readonly index: number
+  /** The PE this vCPU is pinned to. */
+  readonly pe: Pe
+  readonly virtual: RegisterFile = createRegisterFile(SLOTS)
+  readonly shadow: RegisterFile = createRegisterFile(SLOTS)
+  readonly controls: Controls
+  /** General registers while the vCPU is not the one its PE runs. */
+  readonly x = new BigUint64Array(31)
+  readonly fp = new Uint8Array(528)
+  pc = 0n
+  /** With the virtual EL in M: EL2h at vEL2, although the hardware runs EL1h. */
+  pstate = 0
+  context: Context = GUEST
+  state: VcpuState = 'off'
+  /** EL1, timer, trap and GIC state stand in the machine's registers, not in the files (policy `lazy`). */
+  loaded = false
+  /** A kick is on its way and not yet seen. */
+  kicked = false
+  gic!: VcpuGic
+  timers!: VcpuTimers
+  nested: NestedVcpu | undefined
+
+  constructor(vm: Vm, index: number, pe: Pe) {
+    this.vm = vm
+    this.index = index
+    this.pe = pe
+    this.controls = { file: this.virtual, features: vm.config.features, gicVersion: vm.config.gicVersion }
+  }
+
+  get active(): RegisterFile { return this.context.kind === 'vEL2' ? this.shadow : this.virtual }
+  get level(): Level { return LEVELS[this.context.kind] }
+  /** EL as the guest sees it. */
+  get el(): EL { return elOf(this.pstate) }
+  /** Runs below virtual EL2: exits may belong to L1. */
+  get isNested(): boolean { return this.context.kind === 'vEL1' || this.context.kind === 'L2' }
+
+  /** An EL1 (or EL0) register of what runs, wherever it is now. */
+  readEL1(slot: number): bigint {
+    return this.loaded ? this.pe.host.mrs(slot) : this.active.u64[slot]!
+  }
+
+  writeEL1(slot: number, value: bigint): void {
+    if (this.loaded) this.pe.host.msr(slot, value)
+    else this.active.u64[slot] = value
+  }
+
+  /** Registers of the PE's guest: on the PE while this vCPU is its current one. */
+  getX(n: number): bigint {
+    return n === 31 ? 0n : this.pe.current === this ? this.pe.host.x(n) : this.x[n]!
+  }
+
+  setX(n: number, value: bigint): void {
+    if (n === 31) return
+    if (this.pe.current === this) this.pe.host.setX(n, value)
+    else this.x[n] = value
+  }
+
+  nextInstruction(): void { this.pc = BigInt.asUintN(64, this.pc + 4n) }
+}
+
+/** M of the hardware for a virtual PSTATE: virtual EL2 runs at EL1 with the same choice of stack pointer. */
+export const hardwarePstate = (pstate: number, context: Context): number =>
+  context.kind === 'vEL2' && elOf(pstate) === 2 ? (pstate & ~0xf) | ((pstate & 1) !== 0 ? MODE.EL1h : MODE.EL1t) : pstate
+/** The mirror, after an exit. Not keyed on HCR_EL2.NV, which a nested hypervisor may use itself. */
+export const virtualPstate = (pstate: number, context: Context): number =>
+  context.kind === 'vEL2' && elOf(pstate) === 1 ? (pstate & ~0xf) | ((pstate & 1) !== 0 ? MODE.EL2h : MODE.EL2t) : pstate

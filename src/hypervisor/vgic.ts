@@ -1,0 +1,242 @@
+/**
+ * The virtual GIC of a vCPU: moves interrupts between the VM's virtual distributor and list registers.
+ *
+ * The distributor stays the truth. A pending interrupt in a list register stays pending there; when the guest has acknowledged or
+ * ended it, `fold` replays that on the distributor as the CPU interface would have done. `fill` chooses what goes into the list
+ * registers next. What the hardware holds is a `VirtualInterface`; nested virtualization has a second one per vCPU (L1's).
+ */
+import type { INTID } from '../arch/gic.ts'
+import { PPI } from '../arch/gic.ts'
+import type { Core } from './core.ts'
+import type { Host } from './host.ts'
+import { emptyListRegister, GICH_HCR, LR_STATE } from './list-register.ts'
+import type { ListRegister } from './list-register.ts'
+import type { PhysicalGic } from './physical-gic.ts'
+import { hasVirtualInterrupts } from './traps.ts'
+import type { Vcpu } from './vcpu.ts'
+import { WORK } from './work.ts'
+
+/** The contents of one hardware virtual interface. */
+export class VirtualInterface {
+  hcr: number = GICH_HCR.En
+  vmcr = 0
+  /** GICH_APR, or ICH_AP0R0 and ICH_AP1R0. */
+  readonly apr: number[] = [0, 0]
+  readonly lrs: ListRegister[]
+  /** List registers [0, used) hold something (or did when they were written). */
+  used = 0
+  /** The list registers, APR and HCR are in the hardware. */
+  live = false
+
+  constructor(listRegisters: number) { this.lrs = Array.from({ length: listRegisters }, emptyListRegister) }
+
+  reset(): void {
+    this.hcr = GICH_HCR.En
+    this.vmcr = this.apr[0] = this.apr[1] = this.used = 0
+    for (const lr of this.lrs) lr.state = LR_STATE.invalid
+    this.live = false
+  }
+
+  /** Linux 4.10's save: VMCR always; the rest when list registers are in use; an empty one is not read. */
+  save(host: Host, gic: PhysicalGic): void {
+    this.vmcr = gic.readVmcr(host)
+    if (!this.live) return
+    gic.readActivePriorities(host, this.apr)
+    const empty = gic.readEmpty(host)
+    for (let i = 0; i < this.used; i++) {
+      if ((empty & (1 << i)) !== 0) this.lrs[i]!.state = LR_STATE.invalid
+      else gic.readListRegister(host, i, this.lrs[i]!)
+    }
+    if ((this.hcr & GICH_HCR.LRENPIE) !== 0) this.hcr = gic.readHcr(host)
+    gic.writeHcr(host, 0)
+    this.live = false
+  }
+
+  restore(host: Host, gic: PhysicalGic): void {
+    // An interface that is not live is disabled already.
+    if ((this.hcr & GICH_HCR.En) !== 0 && (this.used > 0 || this.hcr !== GICH_HCR.En)) {
+      gic.writeHcr(host, this.hcr)
+      gic.writeActivePriorities(host, this.apr)
+      for (let i = 0; i < this.used; i++) gic.writeListRegister(host, i, this.lrs[i]!)
+      this.live = true
+    }
+    gic.writeVmcr(host, this.vmcr)
+  }
+}
+
+export class VcpuGic {
+  readonly own: VirtualInterface
+  /** State of each list register as `fill` wrote it: `fold` compares. */
+  readonly #filled: number[]
+  /** The distributor's answer for this CPU may have changed since the last `fill`. */
+  changed = true
+  /** The rest of the vCPU's state is in the hardware, the list registers are not. */
+  unloaded = false
+  readonly #vcpu: Vcpu
+
+  constructor(vcpu: Vcpu, listRegisters: number) {
+    this.#vcpu = vcpu
+    this.own = new VirtualInterface(listRegisters)
+    this.#filled = new Array<number>(listRegisters).fill(LR_STATE.invalid)
+  }
+
+  reset(): void {
+    this.own.reset()
+    this.#filled.fill(LR_STATE.invalid)
+    this.changed = true
+    this.unloaded = false
+  }
+
+  /** What the guest did with the list registers, told to the distributor. The interface must have been saved. */
+  fold(): void {
+    const { own } = this
+    for (let i = 0; i < own.used; i++) {
+      const lr = own.lrs[i]!, before = this.#filled[i]!
+      if (lr.state !== before) this.#replay(lr, before)
+      this.#filled[i] = lr.state
+    }
+  }
+
+  #replay(lr: ListRegister, before: number): void {
+    const { distributor } = this.#vcpu.vm, cpu = this.#vcpu.index
+    let active = (before & LR_STATE.active) !== 0
+    // Gone from active, or acknowledged again below: the earlier activation has ended.
+    if (active && (lr.state !== LR_STATE.both) && ((before & LR_STATE.pending) !== 0 || (lr.state & LR_STATE.active) === 0)) {
+      distributor.deactivate(cpu, lr.intid, lr.source)
+      active = false
+    }
+    if ((before & LR_STATE.pending) !== 0 && (lr.state & LR_STATE.pending) === 0) {
+      distributor.activate(cpu, lr.intid, lr.source)
+      if ((lr.state & LR_STATE.active) === 0) distributor.deactivate(cpu, lr.intid, lr.source)
+    }
+    if (lr.hw && (lr.state & LR_STATE.active) === 0) this.#vcpu.timers.physicalDeactivated()
+    this.changed = true
+  }
+
+  /** Chooses the contents of the list registers. */
+  fill(host: Host): void {
+    this.changed = false
+    const { own } = this, vcpu = this.#vcpu
+    const list = vcpu.vm.distributor.listFor(vcpu.index)
+    let used = 0, more = false
+    for (const entry of list) {
+      // One list register per INTID: another source of the same SGI follows when this one has ended.
+      let same: ListRegister | undefined
+      for (let i = 0; i < used; i++) if (own.lrs[i]!.intid === entry.intid) same = own.lrs[i]!
+      if (same !== undefined) {
+        same.eoi = !same.hw
+        continue
+      }
+      if (used === own.lrs.length) {
+        more = true
+        break
+      }
+      const lr = own.lrs[used]!
+      const physical = vcpu.timers.physicalOf(entry.intid)
+      lr.intid = entry.intid
+      lr.priority = entry.priority
+      lr.group = entry.group
+      lr.source = entry.source
+      lr.hw = physical !== undefined
+      lr.physical = physical ?? 0
+      // A level interrupt is looked at again when the guest ends it; an active one is not pending as well (hardware forbids it with HW).
+      const level = !entry.edge && entry.intid >= 16
+      lr.eoi = !lr.hw && level
+      const pending = entry.pending && !(entry.active && (level || lr.hw))
+      lr.state = (pending ? LR_STATE.pending : 0) | (entry.active ? LR_STATE.active : 0)
+      this.#filled[used++] = lr.state
+      host.charge(WORK.vgicFlush)
+    }
+    for (let i = used; i < own.used; i++) own.lrs[i]!.state = this.#filled[i] = LR_STATE.invalid
+    own.used = used
+    own.hcr = more ? GICH_HCR.En | GICH_HCR.UIE : GICH_HCR.En
+  }
+
+  /** An interrupt that the virtual CPU interface would signal now. For a vCPU whose own interface is not in the hardware. */
+  hasDeliverable(): boolean {
+    const vcpu = this.#vcpu
+    const best = vcpu.vm.distributor.highestPending(vcpu.index)
+    return best !== undefined && isSignalled(this.own, vcpu.vm.config.gicVersion, best.priority, best.group)
+  }
+}
+
+/** Tells the distributor, or L1, what became of the interrupts in the list registers. The interface in use must have been saved. */
+export function foldInUse(vcpu: Vcpu): void {
+  if (hasVirtualInterrupts(vcpu)) vcpu.nested!.gic.fold()
+  else vcpu.gic.fold()
+}
+
+/** `lazy`: list registers leave the hardware alone, because the distributor is about to be looked at; `flushGic` brings them back. */
+export function unloadGic(core: Core, vcpu: Vcpu): void {
+  if (!vcpu.loaded || vcpu.gic.unloaded) return
+  interfaceInUse(vcpu).save(vcpu.pe.host, core.gic)
+  foldInUse(vcpu)
+  vcpu.gic.unloaded = true
+}
+
+/**
+ * Before an entry: list registers for what the distributor has now. With L1's list registers in use the vCPU's own do not matter:
+ * true then means that L1 has an interrupt to take.
+ */
+export function flushGic(core: Core, vcpu: Vcpu): boolean {
+  const { gic, pe: { host } } = vcpu
+  if (hasVirtualInterrupts(vcpu)) {
+    if (gic.changed) {
+      gic.changed = false
+      if (gic.hasDeliverable()) return true
+    }
+  } else if (gic.changed) {
+    unloadGic(core, vcpu)
+    gic.fill(host)
+  }
+  if (gic.unloaded) {
+    if (vcpu.loaded) interfaceInUse(vcpu).restore(host, core.gic)
+    gic.unloaded = false
+  }
+  return false
+}
+
+/**
+ * What ends WFI: an interrupt that would be signalled, masked by PSTATE or not. Below virtual EL2 with L1's list registers, those as well
+ * as L1's own interrupts. Nothing of the vCPU may be in the hardware.
+ */
+export function hasPendingInterrupt(vcpu: Vcpu): boolean {
+  if (vcpu.gic.hasDeliverable()) return true
+  if (!hasVirtualInterrupts(vcpu)) return false
+  const { shadow } = vcpu.nested!.gic, version = vcpu.vm.config.gicVersion
+  if ((shadow.hcr & GICH_HCR.En) === 0) return false
+  return shadow.lrs.some((lr, i) => i < shadow.used && lr.state === LR_STATE.pending && isSignalled(shadow, version, lr.priority, lr.group))
+}
+
+/** L1's list registers while software runs below virtual EL2 with L1's HCR_EL2.IMO=1, the vCPU's own otherwise. */
+export const interfaceInUse = (vcpu: Vcpu): VirtualInterface => hasVirtualInterrupts(vcpu) ? vcpu.nested!.gic.shadow : vcpu.gic.own
+
+/** VMCR: group enables 0 and 1, priority mask 31:27 (GICv2) or 31:24; APR: the lowest set bit is the running priority. */
+export function isSignalled(face: VirtualInterface, version: 2 | 3, priority: number, group: 0 | 1): boolean {
+  if ((face.vmcr & (1 << group)) === 0) return false
+  const mask = version === 2 ? (face.vmcr >>> 27) << 3 : face.vmcr >>> 24
+  if (priority >= mask) return false
+  const active = (face.apr[0]! | face.apr[1]!) >>> 0
+  return active === 0 || priority >>> 3 < 31 - Math.clz32(active & -active)
+}
+
+/** ICC_SGI1R_EL1 and relatives: TargetList 15:0, Aff1 23:16, INTID 27:24, Aff2 39:32, IRM 40, RS 47:44, Aff3 55:48. */
+export function sendVirtualSgi(vcpu: Vcpu, value: bigint): void {
+  const { vm } = vcpu
+  const low = Number(value & 0xffff_ffffn), high = Number((value >> 32n) & 0xffff_ffffn)
+  const intid: INTID = (low >>> 24) & 15
+  for (const target of vm.vcpus) {
+    let chosen: boolean
+    if ((high & (1 << 8)) !== 0) chosen = target !== vcpu
+    else {
+      const affinity = vm.config.affinity(target.index)
+      const aff0 = affinity & 0xff, rest = affinity >>> 8
+      const wanted = ((low >>> 16) & 0xff) | ((high & 0xff) << 8) | (((high >>> 16) & 0xff) << 16)
+      const selector = (high >>> 12) & 15
+      chosen = rest === wanted && aff0 >>> 4 === selector && (low & (1 << (aff0 & 15))) !== 0
+    }
+    if (chosen) vm.distributor.sendSgi(vcpu.index, target.index, intid)
+  }
+}
+
+export const MAINTENANCE: INTID = PPI.maintenance

@@ -1,0 +1,89 @@
+/**
+ * A virtual machine: what its vCPUs share. Configured by plain data (`VmConfig`), which `vmm/` makes from what the user said.
+ */
+import type { Feature } from '../arch/features.ts'
+import type { GicVersion } from '../arch/gic.ts'
+import type { ListingDistributor } from '../arch/gic-listing.ts'
+import type { Controls } from '../sysreg/index.ts'
+import type { PhysicalMemory } from './host.ts'
+import { GuestMemory } from './guest-memory.ts'
+import type { MemorySlot } from './guest-memory.ts'
+import type { ShadowPool } from './nested/shadow-stage2.ts'
+import type { PageAllocator } from './page-allocator.ts'
+import { Stage2Table } from './stage2.ts'
+import type { Vcpu } from './vcpu.ts'
+import type { VmidAllocator } from './vmid.ts'
+
+/** The EL2 that a VM is offered. */
+export type VirtualEL2 = 'none' | 'nvhe' | 'vhe' | 'nvhe-or-vhe'
+
+/** Frames of the interrupt controller in the VM's memory map; absent ones are undefined. */
+export interface GicFrames {
+  readonly gicd: number
+  readonly gicc: number | undefined
+  readonly gich: number | undefined
+  readonly gicv: number | undefined
+  readonly gicr: number | undefined
+  /** Physical address of the machine's GICV frame. */
+  readonly physicalGicv: number | undefined
+}
+
+export type VmEnd = { readonly kind: 'off' } | { readonly kind: 'reset' } | { readonly kind: 'died', readonly detail: string }
+
+/** L0's user space, as KVM's file descriptors are to a VMM. */
+export interface UserSpace {
+  /** Undefined: nothing is there; the guest gets an External abort. */
+  mmioRead(vcpu: number, ipa: number, size: 1 | 2 | 4 | 8): number | undefined
+  mmioWrite(vcpu: number, ipa: number, size: 1 | 2 | 4 | 8, value: number): boolean
+  ended(end: VmEnd): void
+}
+
+export interface VmConfig {
+  readonly id: number
+  /** What the guest sees; one set object, its identity matters to `resolve`. */
+  readonly features: ReadonlySet<Feature>
+  readonly gicVersion: GicVersion
+  readonly el2: VirtualEL2
+  readonly cpus: number
+  readonly slots: readonly MemorySlot[]
+  readonly frames: GicFrames
+  readonly entry: number
+  /** X0 of the first vCPU: the device tree. */
+  readonly argument: number
+  readonly distributor: ListingDistributor
+  readonly user: UserSpace
+  /** MPIDR_EL1 affinity of a vCPU, without bit 31. */
+  readonly affinity: (vcpu: number) => number
+  /** Reset and ID register values into a vCPU's file. */
+  readonly resetRegisters: (vcpu: number, controls: Controls) => void
+}
+
+export class Vm {
+  readonly config: VmConfig
+  readonly id: number
+  readonly memory: GuestMemory
+  readonly distributor: ListingDistributor
+  /** The VM's own stage 2, for everything but a nested VM. */
+  readonly stage2: Stage2Table
+  /** EL1&0 of the guest (and of L1's kernel at vEL1), and of vEL2, whose stage 1 is another one under the same ASIDs. */
+  readonly vmid: number
+  readonly vmidOfVirtualEL2: number
+  readonly vcpus: Vcpu[] = []
+  /** CNTVOFF_EL2 of the VM: its virtual counter starts at 0. */
+  counterOffset = 0n
+  counterOffsetSet = false
+  shadows: ShadowPool | undefined
+  end: VmEnd | undefined
+
+  constructor(config: VmConfig, machine: PhysicalMemory, pages: PageAllocator, vmids: VmidAllocator) {
+    this.config = config
+    this.id = config.id
+    this.memory = new GuestMemory(machine, config.slots)
+    this.distributor = config.distributor
+    this.stage2 = new Stage2Table(machine, pages)
+    this.vmid = vmids.allocate()
+    this.vmidOfVirtualEL2 = config.el2 === 'none' ? this.vmid : vmids.allocate()
+  }
+
+  get hasEL2(): boolean { return this.config.el2 !== 'none' }
+}

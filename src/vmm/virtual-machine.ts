@@ -1,0 +1,107 @@
+/** Builds one VM: a slice of the machine's RAM, what goes into it, devices, and the configuration that L0 runs. */
+import { affinityOf, createBoard, RAM_BASE, rowsOf } from '../arch/board.ts'
+import type { Board } from '../arch/board.ts'
+import { planLoad } from '../arch/image/load.ts'
+import { createDistributor, Pl011, Pl031 } from '../devices/index.ts'
+import type { L0Environment } from '../hypervisor/environment.ts'
+import type { MemorySlot } from '../hypervisor/guest-memory.ts'
+import type { GicFrames, UserSpace, VmConfig } from '../hypervisor/vm.ts'
+import { resetValues, SLOT } from '../sysreg/index.ts'
+import { Bus } from './bus.ts'
+import { guestFeatures } from './guest-features.ts'
+import type { VmDescription, VmEnd } from './options.ts'
+
+/** ID_AA64MMFR0_EL1.PARange: 40 bits, what L0's stage 2 tables hold. */
+const PARANGE_40 = 2n
+
+export interface VirtualMachine {
+  readonly config: VmConfig
+  readonly uart: Pl011
+  /** Copies image, initrd and device tree into the VM's memory. */
+  load(): void
+}
+
+export interface VirtualMachineOptions {
+  readonly id: number
+  readonly description: VmDescription
+  readonly environment: L0Environment
+  /** Physical address of the VM's RAM. */
+  readonly pa: number
+  readonly nanoseconds: () => number
+  readonly ended: (end: VmEnd) => void
+}
+
+export function createVirtualMachine({ id, description, environment, pa, nanoseconds, ended }: VirtualMachineOptions): VirtualMachine {
+  const el2 = description.el2 ?? 'none', hasEL2 = el2 !== 'none'
+  const features = guestFeatures(description.profile ?? environment.profile, description.hide ?? [], environment.features, el2)
+  const gic = description.gic ?? environment.gicVersion, cpus = description.smp ?? 1
+  const board = createBoard({ name: 'virt', gic, cpus, memBytes: description.memBytes, el2: hasEL2, vhe: hasEL2 && features.has('FEAT_VHE') })
+  const plan = planLoad(board, {
+    image: description.image,
+    ...(description.initrd ? { initrd: description.initrd } : {}),
+    ...(description.dtb ? { dtb: description.dtb } : {}),
+    ...(description.append !== undefined ? { bootargs: description.append } : {}),
+  })
+
+  const distributor = createDistributor({ version: gic, cpus, targets: 'lowest' })
+  const bus = new Bus()
+  let uart: Pl011 | undefined
+  for (const row of board.rows) {
+    const irq = (level: boolean): void => { if (row.spi !== undefined) distributor.setSpiLevel(32 + row.spi, level) }
+    if (row.kind === 'pl011') bus.add(row.name, row.base, row.size, uart = new Pl011({ irq, output: description.console ?? (() => {}) }))
+    else if (row.kind === 'pl031') bus.add(row.name, row.base, row.size, new Pl031({ irq, nanoseconds }))
+    else if (row.kind === 'virtio-mmio') bus.add(row.name, row.base, row.size, EMPTY_VIRTIO)
+  }
+  if (uart === undefined) throw new Error(`board ${board.name} has no UART`)
+
+  const user: UserSpace = {
+    mmioRead: (_vcpu, ipa, size) => bus.read(ipa, size),
+    mmioWrite: (_vcpu, ipa, size, value) => bus.write(ipa, size, value),
+    ended,
+  }
+  const frames = framesOf(board)
+  const config: VmConfig = {
+    id, features, gicVersion: gic, el2, cpus, distributor, user, frames,
+    slots: slotsOf(board, frames, pa),
+    entry: plan.entry, argument: plan.dtbAddress,
+    affinity: vcpu => affinityOf(vcpu, gic),
+    resetRegisters: (vcpu, { file }) => {
+      resetValues({ features }, { pe: vcpu, gicVersion: gic, el2: hasEL2 }, file)
+      file.u64[SLOT.ID_AA64MMFR0_EL1] = (file.u64[SLOT.ID_AA64MMFR0_EL1]! & ~0xfn) | PARANGE_40
+    },
+  }
+  return {
+    config, uart,
+    load: () => {
+      const { memory } = environment
+      memory.fill(pa, description.memBytes, 0)
+      for (const { address, bytes } of plan.placements) memory.writeBytes(address - RAM_BASE + pa, bytes)
+    },
+  }
+}
+
+/** A virtio-mmio slot without a device (virtio 1.2, 4.2.2): magic value, version 2, device ID 0. */
+const EMPTY_VIRTIO = {
+  read: (offset: number): number => offset === 0 ? 0x7472_6976 : offset === 4 ? 2 : 0,
+  write: (): boolean => true,
+}
+
+/** GICV of the machine: every board with a GICv2 has it at the same place. */
+const PHYSICAL_GICV = rowsOf(createBoard({ name: 'virt', gic: 2, memBytes: 0x10_0000, el2: true }), 'gicv')[0]!.base
+
+function framesOf(board: Board): GicFrames {
+  const base = (kind: 'gicc' | 'gich' | 'gicv' | 'gicr'): number | undefined => rowsOf(board, kind)[0]?.base
+  return {
+    gicd: rowsOf(board, 'gicd')[0]!.base, gicc: base('gicc'), gich: base('gich'), gicv: base('gicv'), gicr: base('gicr'),
+    physicalGicv: board.gic === 2 ? PHYSICAL_GICV : undefined,
+  }
+}
+
+/** RAM, and for GICv2 the machine's virtual CPU interface where the VM expects its CPU interface (and, with EL2, its GICV). */
+function slotsOf(board: Board, frames: GicFrames, pa: number): readonly MemorySlot[] {
+  const slots: MemorySlot[] = [{ kind: 'ram', ipa: RAM_BASE, size: board.memBytes, pa }]
+  for (const ipa of [frames.gicc, frames.gicv]) {
+    if (ipa !== undefined && frames.physicalGicv !== undefined) slots.push({ kind: 'device', ipa, size: 0x2000, pa: frames.physicalGicv })
+  }
+  return slots
+}
