@@ -3,13 +3,15 @@ import { readFileSync } from 'node:fs'
 import { buildApplication, buildRouteMap, run, text_en, type ApplicationText, type StricliProcess } from '@stricli/core'
 import { BadInput } from '../arch/bad-input.ts'
 import { doctorCommand } from './commands/doctor.ts'
+import { explainCommand } from './commands/explain.ts'
+import { matrixCommand } from './commands/matrix.ts'
 import { runCommand } from './commands/run.ts'
 import { EXIT } from './exit-codes.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const routes = buildRouteMap({
-  routes: { run: runCommand, doctor: doctorCommand },
+  routes: { run: runCommand, matrix: matrixCommand, explain: explainCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [
