@@ -146,6 +146,7 @@ export interface Semantics<V> {
   /** Branch to PC + immediate `name`. */
   branch(name: string): void
   branchIf(condition: V, name: string): void
+  /** The target may have a tag: AArch64.BranchAddr() is the CPU's, when it fetches. */
   branchTo(target: V, kind: 'jump' | 'call' | 'return'): void
   /** X30 = PC + 4. */
   link(): void

@@ -11,7 +11,7 @@ function baseAddress<V>(s: Semantics<V>): V {
 }
 
 /** Zeroes the bits above `bytes`; `value` is 64 bits, or 128 when `bytes` is 16. */
-function loadRegister<V>(s: Semantics<V>, name: string, address: V, bytes: AccessSize): V {
+function loadRegister<V>(s: Semantics<V>, address: V, bytes: AccessSize): V {
   const value = s.load(address, bytes)
   return bytes === 16 ? value : s.withLane(s.zeroVector(), 64, 0, value)
 }
@@ -24,7 +24,7 @@ const valid = (f: { readonly size: number, readonly opc1: number }): boolean => 
 
 function transfer<V>(s: Semantics<V>, load: 0 | 1, address: V, bytes: AccessSize, writeback?: () => void): void {
   if (load) {
-    const value = loadRegister(s, 'Vt', address, bytes)
+    const value = loadRegister(s, address, bytes)
     writeback?.()
     s.setQ('Vt', value)
   } else {
@@ -63,7 +63,7 @@ const literal: Row = instruction('LDR (literal, SIMD&FP)', 'LDR <opc=<St>|<Dt>|<
   immediates: { offset: { width: 32, of: f => signed(f.imm19, 19) * 4 } },
 }, ({ opc }, s) => {
   s.checkFPEnabled()
-  s.setQ('Vt', loadRegister(s, 'Vt', s.add(64, s.PC(), s.imm('offset', 64)), (4 << opc) as 4 | 8 | 16))
+  s.setQ('Vt', loadRegister(s, s.add(64, s.PC(), s.imm('offset', 64)), (4 << opc) as 4 | 8 | 16))
 })
 
 const PAIR_MODES = [
@@ -85,7 +85,7 @@ const pairs: Row[] = PAIR_MODES.flatMap(([mode, bits, operand]) => ([0, 1] as co
       const first = mode === 'post-index' ? base : moved, second = s.add(64, first, s.constant(64, bytes))
       const writeback = (): void => { if (mode === 'post-index' || mode === 'pre-index') s.setXSP('Rn', 64, moved) }
       if (L) {
-        const low = loadRegister(s, 'Vt', first, bytes), high = loadRegister(s, 'Vt2', second, bytes)
+        const low = loadRegister(s, first, bytes), high = loadRegister(s, 'Vt2', second, bytes)
         writeback()
         s.setQ('Vt', low)
         s.setQ('Vt2', high)
@@ -105,7 +105,7 @@ const structures: Row[] = ([['ST1', 0], ['LD1', 1]] as const).flatMap(([name, L]
     const registers = ([0, 1, 2, 3] as const).slice(0, count)
     const loaded: V[] = []
     for (const n of registers) {
-      if (L) loaded.push(loadRegister(s, 'Vt', addressOf(n), bytes))
+      if (L) loaded.push(loadRegister(s, addressOf(n), bytes))
       else s.store(addressOf(n), bytes, Q ? s.Q('Vt', n) : s.lane(s.Q('Vt', n), 64, 0))
     }
     if (offset !== undefined) s.setXSP('Rn', 64, s.add(64, base, offset))
