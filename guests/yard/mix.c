@@ -1,7 +1,7 @@
 /*
  * Integer mix for `npm run bench -- cpu`: sorting, recursion, hashing, strings, a matrix product, SHA-256, division.
  * Freestanding; runs at any EL with the MMU off, at whatever address it is loaded (position independent).
- * x0 = rounds. Ends with SVC #0, x0 = checksum. The same file with -DHOSTED is a Linux program for qemu-aarch64.
+ * See start.S for how it starts and ends.
  *
  * Build: see build.sh.
  */

@@ -90,6 +90,7 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
   const known = new Map<string, number>()
   const shared = new Map<string, { near: number, far: number | undefined, nearOperands: readonly Operand[], farOperands: readonly Operand[], immediate: string }>()
 
+  const asText = new TextDecoder('latin1')
   const scratch = new HandlerCode(2, helpers, options)
   const keyFrame: Frame = {
     record: parameter(0), credit: parameter(1),
@@ -101,7 +102,7 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
     const layout = new OperandLayout(variant.row, recording, near)
     scratch.out.length = 0
     scratch.handler(recording, layout, keyFrame, near)
-    const key = `${isRareOne ? 'r' : 'm'}${String.fromCharCode(...scratch.out.view())}`
+    const key = (isRareOne ? 'r' : 'm') + asText.decode(scratch.out.view())
     let at = known.get(key)
     if (at === undefined) {
       const list = isRareOne ? rare : main

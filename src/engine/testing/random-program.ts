@@ -62,13 +62,20 @@ const movz = (rd: number, value: number): number => (0xd280_0000 | (value << 5) 
 /** ADD SP, Xn, #0. */
 const movSp = (rn: number): number => (0x9100_001f | (rn << 5)) >>> 0
 
-/** A word of `variant`; undefined when the random fields make it something else or unpredictable. */
+/** A word of `variant`; undefined when none was found that is neither another instruction nor unpredictable. */
 export function randomWord(variant: Variant, random: Random, fixed: Readonly<Record<string, number>> = {}): number | undefined {
-  const values: Record<string, number> = { ...variant.statics }
-  for (const field of variant.row.fields) if (field.dynamic) values[field.name] = fixed[field.name] ?? (random.word() & (2 ** field.width - 1)) >>> 0
-  const word = encode(variant.row, values)
-  if (decode(word) !== variant) return undefined
-  return variant.row.unpredictable(fieldsOf(variant.row, word)) ? undefined : word
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const values: Record<string, number> = { ...variant.statics }
+    for (const field of variant.row.fields) {
+      if (!field.dynamic) continue
+      // Later attempts prefer all ones and zero: fields that should be so.
+      const ones = 2 ** field.width - 1
+      values[field.name] = fixed[field.name] ?? (attempt > 0 && random.chance(60) ? random.pick([0, ones, ones]) : (random.word() & ones) >>> 0)
+    }
+    const word = encode(variant.row, values)
+    if (decode(word) === variant && !variant.row.unpredictable(fieldsOf(variant.row, word))) return word
+  }
+  return undefined
 }
 
 /** Fills the code area with instructions of `variants`, with some that make base registers and branches sensible. */

@@ -15,7 +15,7 @@ export class Bytes {
   }
 
   byte(value: number): this {
-    this.reserve(1)
+    if (this.length === this.buffer.length) this.reserve(1)
     this.buffer[this.length++] = value
     return this
   }

@@ -1,0 +1,74 @@
+/**
+ * The engine alone on an integer mix, against QEMU's system emulator: node bench/cpu.ts [--rounds N] [--repeat N] [--json].
+ * CPU seconds of whole processes, background compilation included.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+export interface CpuRow {
+  readonly name: string
+  readonly nidusCpuS: number
+  readonly qemuCpuS: number | null
+  readonly ratio: number | null
+  /** (largest - smallest) / median of Nidus's runs. */
+  readonly spread: number
+  /** Million instructions per CPU second. */
+  readonly mips: number
+}
+
+const image = fileURLToPath(new URL('../guests/yard/mix.bin', import.meta.url))
+const guest = fileURLToPath(new URL('./cpu-guest.ts', import.meta.url))
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
+
+/** User and system time of waited-for children, in seconds. */
+function childrenCpu(): number {
+  const fields = readFileSync('/proc/self/stat', 'latin1').split(') ')[1]!.split(' ')
+  return (Number(fields[13]) + Number(fields[14])) / 100
+}
+
+/** CPU seconds of QEMU for the same image; null where it is not installed. */
+function qemu(rounds: number): number | null {
+  if (spawnSync('qemu-system-aarch64', ['--version']).status !== 0) return null
+  const directory = mkdtempSync(join(tmpdir(), 'nidus-bench-'))
+  try {
+    const bytes = readFileSync(image)
+    bytes.writeBigUInt64LE(BigInt(rounds), 8)
+    const kernel = join(directory, 'mix.bin')
+    writeFileSync(kernel, bytes)
+    const before = childrenCpu()
+    const run = spawnSync('qemu-system-aarch64', ['-M', 'virt', '-cpu', 'cortex-a72', '-m', '64', '-display', 'none', '-serial', 'none', '-monitor', 'none', '-kernel', kernel])
+    return run.status === 0 ? childrenCpu() - before : null
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+export function cpuBench(rounds: number, repeat: number): { readonly what: 'cpu', readonly rows: readonly CpuRow[], readonly ratio: number | null } {
+  const runs = Array.from({ length: repeat }, () => {
+    const run = spawnSync(process.execPath, [guest, image, String(rounds)], { encoding: 'utf8' })
+    if (run.status !== 0) throw new Error(run.stderr)
+    return JSON.parse(run.stdout) as { instructions: number, cpuSeconds: number }
+  })
+  const times = runs.map(run => run.cpuSeconds), nidusCpuS = median(times)
+  const others = Array.from({ length: repeat }, () => qemu(rounds)).filter(time => time !== null)
+  const qemuCpuS = others.length === 0 ? null : median(others)
+  const ratio = qemuCpuS === null ? null : nidusCpuS / qemuCpuS
+  const row: CpuRow = {
+    name: 'integer mix', nidusCpuS, qemuCpuS, ratio, spread: (Math.max(...times) - Math.min(...times)) / nidusCpuS,
+    mips: Math.round(runs[0]!.instructions / nidusCpuS / 1e6),
+  }
+  return { what: 'cpu', rows: [row], ratio }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // 10,000 rounds are 12.6 G instructions: about 10 s of QEMU.
+  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '10000' }, repeat: { type: 'string', default: '3' }, json: { type: 'boolean' } } })
+  const result = cpuBench(Number(values.rounds), Number(values.repeat))
+  if (values.json === true) console.log(JSON.stringify(result))
+  else for (const row of result.rows) console.log(JSON.stringify(row))
+}
