@@ -24,4 +24,11 @@ export interface ListingDistributor extends Distributor {
    * Active SPIs are listed for the CPU that activated them.
    */
   listFor(cpu: number): readonly ListedInterrupt[]
+  /**
+   * An edge or SGI goes into a list register: its pending state (of `source` alone, GICv2) leaves the distributor, so that the next one
+   * can be told from it.
+   */
+  take(cpu: number, intid: INTID, source: number): void
+  /** The guest has acknowledged what was taken: active, and pending is left as it is. */
+  markActive(cpu: number, intid: INTID, source: number): void
 }

@@ -19,7 +19,8 @@ export function takeInterrupts(core: Core, pe: Pe): string {
     const intid = intidOf(iar)
     taken = taken === '' ? nameOf(intid) : `${taken}, ${nameOf(intid)}`
     if (intid === PPI.virtualTimer && pe.current !== undefined) {
-      // Stays active: the guest's deactivation of its own interrupt ends it (HW bit).
+      // Stays active: the guest's deactivation of its own interrupt ends it (HW bit). It has ended the one before, or this would not have fired.
+      unloadGic(core, pe.current)
       pe.current.timers.physicalAcknowledged()
       pe.current.timers.sync(host)
       continue

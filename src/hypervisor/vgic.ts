@@ -1,12 +1,12 @@
 /**
  * The virtual GIC of a vCPU: moves interrupts between the VM's virtual distributor and list registers.
  *
- * The distributor stays the truth. A pending interrupt in a list register stays pending there; when the guest has acknowledged or
- * ended it, `fold` replays that on the distributor as the CPU interface would have done. `fill` chooses what goes into the list
- * registers next. What the hardware holds is a `VirtualInterface`; nested virtualization has a second one per vCPU (L1's).
+ * The distributor is the truth whenever L0 looks at it. `fill` moves interrupts into list registers: an edge (and an SGI) is taken out of
+ * the distributor, so that the next one can be told from it; a level stays pending as long as its line is high. `fold` brings back
+ * what the guest has not acknowledged and replays what it has done, as the CPU interface would have. What the hardware holds is a
+ * `VirtualInterface`; nested virtualization has a second one per vCPU (L1's).
  */
-import type { INTID } from '../arch/gic.ts'
-import { PPI } from '../arch/gic.ts'
+import type { Distributor, INTID } from '../arch/gic.ts'
 import type { Core } from './core.ts'
 import type { Host } from './host.ts'
 import { emptyListRegister, GICH_HCR, LR_STATE } from './list-register.ts'
@@ -66,8 +66,8 @@ export class VirtualInterface {
 
 export class VcpuGic {
   readonly own: VirtualInterface
-  /** State of each list register as `fill` wrote it: `fold` compares. */
-  readonly #filled: number[]
+  /** What `fill` put into each list register, until `fold` has looked at it. */
+  readonly #filled: { state: number, edge: boolean, open: boolean }[]
   /** The distributor's answer for this CPU may have changed since the last `fill`. */
   changed = true
   /** The rest of the vCPU's state is in the hardware, the list registers are not. */
@@ -77,12 +77,12 @@ export class VcpuGic {
   constructor(vcpu: Vcpu, listRegisters: number) {
     this.#vcpu = vcpu
     this.own = new VirtualInterface(listRegisters)
-    this.#filled = new Array<number>(listRegisters).fill(LR_STATE.invalid)
+    this.#filled = Array.from({ length: listRegisters }, () => ({ state: LR_STATE.invalid, edge: false, open: false }))
   }
 
   reset(): void {
     this.own.reset()
-    this.#filled.fill(LR_STATE.invalid)
+    for (const each of this.#filled) each.open = false
     this.changed = true
     this.unloaded = false
   }
@@ -91,31 +91,45 @@ export class VcpuGic {
   fold(): void {
     const { own } = this
     for (let i = 0; i < own.used; i++) {
-      const lr = own.lrs[i]!, before = this.#filled[i]!
-      if (lr.state !== before) this.#replay(lr, before)
-      this.#filled[i] = lr.state
+      const lr = own.lrs[i]!, filled = this.#filled[i]!
+      if (!filled.open) continue
+      if (filled.edge) this.#foldEdge(lr, filled)
+      else if (lr.state !== filled.state) this.#foldLevel(lr, filled)
     }
   }
 
-  #replay(lr: ListRegister, before: number): void {
-    const { distributor } = this.#vcpu.vm, cpu = this.#vcpu.index
-    let active = (before & LR_STATE.active) !== 0
-    // Gone from active, or acknowledged again below: the earlier activation has ended.
-    if (active && (lr.state !== LR_STATE.both) && ((before & LR_STATE.pending) !== 0 || (lr.state & LR_STATE.active) === 0)) {
-      distributor.deactivate(cpu, lr.intid, lr.source)
-      active = false
+  /** An edge has left the distributor; what is still pending goes back. An active one stays until the guest ends it. */
+  #foldEdge(lr: ListRegister, filled: { state: number, open: boolean }): void {
+    const { distributor } = this.#vcpu.vm, cpu = this.#vcpu.index, wasActive = (filled.state & LR_STATE.active) !== 0
+    if ((lr.state & LR_STATE.active) === 0) {
+      if (wasActive) distributor.deactivate(cpu, lr.intid, lr.source)
+    } else if (!wasActive) distributor.markActive(cpu, lr.intid, lr.source)
+    if ((lr.state & LR_STATE.pending) !== 0) {
+      if (lr.intid < 16) distributor.sendSgi(lr.source, cpu, lr.intid)
+      else setPending(distributor, cpu, lr.intid)
     }
-    if ((before & LR_STATE.pending) !== 0 && (lr.state & LR_STATE.pending) === 0) {
-      distributor.activate(cpu, lr.intid, lr.source)
-      if ((lr.state & LR_STATE.active) === 0) distributor.deactivate(cpu, lr.intid, lr.source)
+    // Out of the list register for the distributor: it must be filled again before it is used.
+    if (lr.state !== LR_STATE.active) {
+      filled.open = false
+      this.changed = true
     }
-    if (lr.hw && (lr.state & LR_STATE.active) === 0) this.#vcpu.timers.physicalDeactivated()
+    filled.state = lr.state
+  }
+
+  #foldLevel(lr: ListRegister, filled: { state: number, open: boolean }): void {
+    const { distributor } = this.#vcpu.vm, cpu = this.#vcpu.index, wasPending = (filled.state & LR_STATE.pending) !== 0
+    if (wasPending && (lr.state & LR_STATE.pending) === 0) distributor.activate(cpu, lr.intid, 0)
+    if ((lr.state & LR_STATE.active) === 0 && (lr.state & LR_STATE.pending) === 0) {
+      distributor.deactivate(cpu, lr.intid, 0)
+      if (lr.hw) this.#vcpu.timers.physicalDeactivated()
+      filled.open = false
+    }
+    filled.state = lr.state
     this.changed = true
   }
 
   /** Chooses the contents of the list registers. */
   fill(host: Host): void {
-    this.changed = false
     const { own } = this, vcpu = this.#vcpu
     const list = vcpu.vm.distributor.listFor(vcpu.index)
     let used = 0, more = false
@@ -144,12 +158,21 @@ export class VcpuGic {
       lr.eoi = !lr.hw && level
       const pending = entry.pending && !(entry.active && (level || lr.hw))
       lr.state = (pending ? LR_STATE.pending : 0) | (entry.active ? LR_STATE.active : 0)
-      this.#filled[used++] = lr.state
+      const filled = this.#filled[used++]!
+      filled.state = lr.state
+      filled.edge = !level
+      filled.open = true
+      if (!level && pending) vcpu.vm.distributor.take(vcpu.index, entry.intid, entry.source)
       host.charge(WORK.vgicFlush)
     }
-    for (let i = used; i < own.used; i++) own.lrs[i]!.state = this.#filled[i] = LR_STATE.invalid
+    for (let i = used; i < own.used; i++) {
+      own.lrs[i]!.state = LR_STATE.invalid
+      this.#filled[i]!.open = false
+    }
     own.used = used
     own.hcr = more ? GICH_HCR.En | GICH_HCR.UIE : GICH_HCR.En
+    // Last: taking edges out of the distributor changes its answer as well.
+    this.changed = false
   }
 
   /** An interrupt that the virtual CPU interface would signal now. For a vCPU whose own interface is not in the hardware. */
@@ -239,4 +262,9 @@ export function sendVirtualSgi(vcpu: Vcpu, value: bigint): void {
   }
 }
 
-export const MAINTENANCE: INTID = PPI.maintenance
+/** GICD_ISPENDR, GICR_ISPENDR0: makes a PPI or SPI pending as an edge does. */
+function setPending(distributor: Distributor, cpu: number, intid: INTID): void {
+  const bit = 2 ** (intid & 31)
+  if (intid < 32 && distributor.version === 3) distributor.writeRedistributor(cpu, 0x1_0200, 4, bit)
+  else distributor.writeDistributor(cpu, 0x200 + 4 * (intid >>> 5), 4, bit)
+}

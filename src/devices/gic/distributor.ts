@@ -102,6 +102,8 @@ export class GicDistributor implements ListingDistributor {
   groupOf(cpu: number, intid: INTID): 0 | 1 { return this.#state.exists(intid) ? this.#state.groupOf(cpu, intid) : 0 }
   isEdge(intid: INTID, cpu: number): boolean { return this.#state.exists(intid) && this.#state.isEdge(cpu, intid) }
   listFor(cpu: number): readonly ListedInterrupt[] { return this.#state.listFor(cpu) }
+  take(cpu: number, intid: INTID, source: number): void { if (this.#state.exists(intid)) this.#state.take(cpu, intid, source) }
+  markActive(cpu: number, intid: INTID, source: number): void { if (this.#state.exists(intid)) this.#state.markActive(cpu, intid, source) }
 
   reset(): void {
     this.#sleep.fill(1)

@@ -181,6 +181,18 @@ export class InterruptState {
     this.#refresh(cpu, 0, true)
   }
 
+  /** The pending latch, or one source of a GICv2 SGI, moves into a list register. */
+  take(cpu: number, intid: INTID, source: number): void {
+    if (intid < 16) this.setSources(cpu, intid, this.version === 2 ? this.#sources[cpu * 16 + intid]! & ~(1 << source) : 0)
+    else this.#assign(this.#latch, cpu, intid, false)
+  }
+
+  markActive(cpu: number, intid: INTID, source: number): void {
+    if (this.version === 2 && intid < 16) this.#activeSource[cpu * 16 + intid] = source
+    this.setActive(cpu, intid, true)
+    if (intid >= 32) this.#activeOn[intid - 32] = cpu
+  }
+
   /** Acknowledge. The pending latch goes; the line of a level-sensitive interrupt keeps it pending while it is high (IHI0048B figure 4-10). */
   activate(cpu: number, intid: INTID, source: number): void {
     if (!this.exists(intid)) return
