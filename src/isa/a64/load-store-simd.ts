@@ -85,7 +85,7 @@ const pairs: Row[] = PAIR_MODES.flatMap(([mode, bits, operand]) => ([0, 1] as co
       const first = mode === 'post-index' ? base : moved, second = s.add(64, first, s.constant(64, bytes))
       const writeback = (): void => { if (mode === 'post-index' || mode === 'pre-index') s.setXSP('Rn', 64, moved) }
       if (L) {
-        const low = loadRegister(s, first, bytes), high = loadRegister(s, 'Vt2', second, bytes)
+        const low = loadRegister(s, first, bytes), high = loadRegister(s, second, bytes)
         writeback()
         s.setQ('Vt', low)
         s.setQ('Vt2', high)
