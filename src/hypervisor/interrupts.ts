@@ -7,13 +7,13 @@ import { deadlineReached } from './scheduler.ts'
 import { unloadGic } from './vgic.ts'
 import { WORK } from './work.ts'
 
-/** Acknowledges until nothing is pending. Returns what it took, in words. */
-export function takeInterrupts(core: Core, pe: Pe): string {
+/** Acknowledges until nothing is pending. Returns what it took, in words; `timerFired`: a timer of the vCPU has been seen to fire. */
+export function takeInterrupts(core: Core, pe: Pe, timerFired = false): string {
   const { host } = pe, { gic } = core
   let taken = ''
   for (;;) {
     const iar = gic.acknowledge(host)
-    if (isSpurious(iar)) return taken === '' ? 'spurious' : taken
+    if (isSpurious(iar)) return taken !== '' ? taken : timerFired ? 'virtual timer' : 'spurious'
     host.charge(WORK.hostInterrupt)
     gic.end(host, iar)
     const intid = intidOf(iar)

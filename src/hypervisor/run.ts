@@ -132,9 +132,10 @@ export class L0 implements EL2Software, ExitContext {
 
     leave(this.policy, vcpu, host, this.gic)
     if (!vcpu.loaded) foldInUse(vcpu)
-    if (vcpu.timers.needsSync) vcpu.timers.sync(host)
+    // `split` has stopped the virtual timer already, so that its interrupt is gone: what tells is the timer itself.
+    const timerFired = (kind !== 'sync' || vcpu.timers.needsSync) && vcpu.timers.sync(host)
 
-    const action = kind === 'sync' ? this.#apply(vcpu, exit, this.#decide(vcpu, exit)) : takeInterrupts(this, pe)
+    const action = kind === 'sync' ? this.#apply(vcpu, exit, this.#decide(vcpu, exit)) : takeInterrupts(this, pe, timerFired)
     const after = this.#enter(pe)
     if (trace !== undefined) tell(pe.current === vcpu && pe.interruptsL1 ? `${action}, inject IRQ to vEL2` : action)
     return after

@@ -100,9 +100,12 @@ export class VcpuTimers {
     return BigInt.asUintN(64, now - this.#offsetOf(timer)) >= this.#get(timer.cval)
   }
 
-  /** Recomputes the interrupt lines. Values of the timer on the hardware must be in the file, or `loaded` says to ask the machine. */
-  sync(host: Host): void {
-    const vcpu = this.#vcpu, onHardware = this.onHardware
+  /**
+   * Recomputes the interrupt lines; true if one has risen. Values of the timer on the hardware must be in the file, or `loaded` says
+   * to ask the machine.
+   */
+  sync(host: Host): boolean {
+    const vcpu = this.#vcpu, onHardware = this.onHardware, high = this.#high
     let now: bigint | undefined
     for (const timer of this.#all) {
       const loaded = vcpu.loaded && timer === onHardware
@@ -113,6 +116,7 @@ export class VcpuTimers {
       }
       this.#setLevel(timer, (ctl & 7n) === (CTL.ENABLE | CTL.ISTATUS))
     }
+    return this.#high > high
   }
 
   #setLevel(timer: TimerRow, level: boolean): void {
