@@ -6,10 +6,9 @@
 import type { Feature } from '../arch/features.ts'
 import { UNDEFINED_VARIANT, createDecoder } from '../isa/decode.ts'
 import type { Decoder } from '../isa/decode.ts'
-import { fieldsOf } from '../isa/instruction.ts'
 import type { Variant } from '../isa/instruction.ts'
 import { HANDLER } from './interpreter.ts'
-import type { Decoding } from './interpreter.ts'
+import type { Decoding, Interpreter } from './interpreter.ts'
 import { HOT, PAGE_FLAGS, PAGE_SHIFT, PAGE_SIZE, POOL, POOL_ENTRIES, RECORDS } from './layout.ts'
 import type { Layout } from './layout.ts'
 import { RecordWriter } from './record.ts'
@@ -29,6 +28,7 @@ export class CodePages {
   private readonly layout: Layout
   private readonly tlb: Tlb
   private readonly decodings: readonly Decoding[]
+  private readonly conditionalBranch: number
   private readonly decoder: Decoder
   private readonly view: DataView
   private readonly words: Int32Array
@@ -40,10 +40,11 @@ export class CodePages {
   private hand = 0
   private readonly pool = (value: bigint): number => this.constant(value)
 
-  constructor(buffer: ArrayBuffer, layout: Layout, tlb: Tlb, decodings: readonly Decoding[], features: ReadonlySet<Feature>) {
+  constructor(buffer: ArrayBuffer, layout: Layout, tlb: Tlb, interpreter: Interpreter, features: ReadonlySet<Feature>) {
     this.layout = layout
     this.tlb = tlb
-    this.decodings = decodings
+    this.decodings = interpreter.decodings
+    this.conditionalBranch = interpreter.conditionalBranch
     this.decoder = createDecoder(features)
     this.view = new DataView(buffer)
     this.words = new Int32Array(buffer)
@@ -129,18 +130,25 @@ export class CodePages {
     const variant = this.decoder.decode(word) ?? UNDEFINED_VARIANT
     const decoding = this.decodings[variant.index]!
     const writers = this.writers[variant.index] ??= this.writersOf(variant, decoding)
-    let fields: Readonly<Record<string, number>> | undefined
-    const get = (): Readonly<Record<string, number>> => fields ??= fieldsOf(variant.row, word)
     let writer = writers.near, handler = decoding.handler
     if (decoding.far !== undefined) {
-      const target = ((record - records) >>> 2) + Number(variant.row.immediates[decoding.far.immediate]!.of(get()))
+      const target = ((record - records) >>> 2) + Number(writer.immediate(decoding.far.immediate, word))
       if (target < 0 || target >= PAGE_SIZE) {
         writer = writers.far!
         handler = decoding.far.handler
       }
     }
-    writer.write(this.view, record, word, get, this.pool)
+    if (decoding.fused !== undefined && this.branchFollows(records, record)) handler = decoding.fused
+    writer.write(this.view, record, word, this.pool)
     this.view.setUint16(record, handler, true)
+  }
+
+  /** Decodes the next instruction of the page and says whether it is a conditional branch within the page. */
+  private branchFollows(records: number, record: number): boolean {
+    const next = record + RECORDS.SIZE
+    if (next === records + RECORDS.END) return false
+    if (this.view.getUint16(next, true) === HANDLER.UNDECODED) this.decode(records, next)
+    return this.view.getUint16(next, true) === this.conditionalBranch
   }
 
   private writersOf(variant: Variant, decoding: Decoding): Writers {
@@ -166,7 +174,8 @@ export class CodePages {
       this.release(records)
       return
     }
-    for (let at = from >>> 2; at <= (to - 1) >>> 2; at++) this.view.setUint16(records + at * RECORDS.SIZE, HANDLER.UNDECODED, true)
+    // The instruction before may have been fused with the first of them.
+    for (let at = Math.max((from >>> 2) - 1, 0); at <= (to - 1) >>> 2; at++) this.view.setUint16(records + at * RECORDS.SIZE, HANDLER.UNDECODED, true)
   }
 
   /** Forgets everything decoded; pages keep their records' place. */

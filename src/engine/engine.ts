@@ -81,7 +81,7 @@ export class Engine {
     new Int32Array(buffer, CRC_TABLES + 1024, 256).set(crcTable(true))
 
     const { module, interpreter } = interpreterModule({ exact: options.exact ?? false, barriers: options.barriers ?? false })
-    this.pages = new CodePages(buffer, this.layout, this.tlb, interpreter.decodings, options.features)
+    this.pages = new CodePages(buffer, this.layout, this.tlb, interpreter, options.features)
     this.ram = new Ram(buffer, this.layout, ramPa, this.pages)
     this.imports = { memory: this.memory, ...this.functions(options.callbacks) }
     this.loop = this.instantiate(module)

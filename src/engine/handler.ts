@@ -58,6 +58,8 @@ export class HandlerCode extends Code {
   private readonly pools = new Map<ValueType, Expression[]>()
   private readonly inUse = new Map<ValueType, number>()
   private effectNumber = 0
+  /** NZCV where it is still in a local. */
+  private knownFlags: Expression | undefined
   private near = false
 
   constructor(parameterCount: number, helpers: Helpers, options: HandlerOptions) {
@@ -66,15 +68,21 @@ export class HandlerCode extends Code {
     this.options = options
   }
 
-  /** Writes the code of one variant. `near`: branch immediates are distances within the page. */
-  handler(recording: Recording, layout: OperandLayout, frame: Frame, near: boolean): void {
+  /**
+   * Writes the code of one variant. `near`: branch immediates are distances within the page. `behind`: the code of another instruction,
+   * which has set the flags, stands directly before.
+   */
+  handler(recording: Recording, layout: OperandLayout, frame: Frame, near: boolean, behind = false): void {
     this.layout = layout
     this.frame = frame
     this.near = near
     this.plan = plan(recording)
     this.values.clear()
     this.results.clear()
-    this.inUse.clear()
+    if (!behind) {
+      this.inUse.clear()
+      this.knownFlags = undefined
+    }
     this.effectNumber = 0
     this.effects(recording.effects)
   }
@@ -119,6 +127,10 @@ export class HandlerCode extends Code {
     }
   }
 
+  private flags(): Expression {
+    return this.knownFlags ?? hot(HOT.NZCV)
+  }
+
   // --- operands
 
   private operand(offset: number, op: number = LOAD.i32_16u): Expression {
@@ -149,11 +161,11 @@ export class HandlerCode extends Code {
       case LEAF.Q: return super.expression(W.load(LOAD.v128, this.registerAddress('vector', e.name, e.low)))
       case LEAF.IMMEDIATE: return super.expression(this.immediate(e.name, e.type))
       case LEAF.PC: return super.expression(addressOfRecord(this.frame.record))
-      case LEAF.NZCV: return super.expression(hot(HOT.NZCV))
-      case LEAF.CARRY: return super.expression(W.and(W.shrU(hot(HOT.NZCV), W.i32(1)), W.i32(1)))
+      case LEAF.NZCV: return super.expression(this.flags())
+      case LEAF.CARRY: return super.expression(W.and(W.shrU(this.flags(), W.i32(1)), W.i32(1)))
       case LEAF.CONDITION: {
         const mask = e.low === DYNAMIC_CONDITION ? this.operand(this.layout.condition()) : W.i32(CONDITION_MASKS[e.low]!)
-        return super.expression(conditionHolds(mask, hot(HOT.NZCV)))
+        return super.expression(conditionHolds(mask, this.flags()))
       }
       case LEAF.RESULT: return super.expression(this.results.get(e.low)![e.name === 'second' ? 1 : 0]!)
       case LEAF.HELPER: return this.expression(W.call(e.name === 'crc32' ? this.helpers.crc32 : this.helpers.crc32c, e.type, ...e.operands))
@@ -179,7 +191,10 @@ export class HandlerCode extends Code {
       case 'flags': {
         const a = this.reusable(effect.a), b = this.reusable(effect.b), carry = this.reusable(effect.carry)
         const result = effect.operation === 'set' ? a : this.reusable(effect.result)
-        return this.store(STORE.i32, ZERO, nzcvOf(effect.operation, a, b, carry, result), HOT.NZCV)
+        const flags = this.temporary(I32)
+        this.set(flags, nzcvOf(effect.operation, a, b, carry, result))
+        this.knownFlags = flags
+        return this.store(STORE.i32, ZERO, flags, HOT.NZCV)
       }
       case 'load': return this.load(effect.access, number)
       case 'store': return this.storeTo(effect.access, effect.value)
@@ -199,7 +214,11 @@ export class HandlerCode extends Code {
       case 'branch': return this.branchEffect(effect.field, effect.condition)
       case 'branchTo': return frame.branchFar(effect.target)
       case 'link': return this.store(STORE.i64, ZERO, W.add(addressOfRecord(frame.record), W.i64(4)), HOT.X + 30 * 8)
-      case 'when': return this.if(effect.condition, () => this.effects(effect.body))
+      case 'when': {
+        this.if(effect.condition, () => this.effects(effect.body))
+        this.knownFlags = undefined
+        return
+      }
       case 'request': return this.request(effect.request, effect.operands, effect.result, number)
     }
   }

@@ -4,12 +4,14 @@
  * One function holds the dispatch loop: it reads the handler's number from the current decode record and jumps through a br_table.
  * Rare instructions have functions of their own, called through a table. Variants whose code comes out equal share a handler.
  *
+ * A comparison and the conditional branch behind it are done by one handler, where the branch stays in the page: see `Decoding.fused`.
+ *
  * Budget. One number, the *credit*, is kept instead of a counter: credit - record = 16 * (instructions that may still be executed), so
  * that going to the next record costs nothing. A taken branch from record p to q sets credit += q - p - 16, and leaves when
  * credit - q <= 0; in the exact interpreter every instruction makes that comparison. Without a current record, credit is 16 * what is left.
  */
 import type { Row, Variant } from '../isa/instruction.ts'
-import { VARIANTS } from '../isa/table.ts'
+import { VARIANTS, rowNamed, variantsOf } from '../isa/table.ts'
 import { HandlerCode, barrierMatters } from './handler.ts'
 import type { Frame, HandlerOptions } from './handler.ts'
 import { addressOfRecord, declareHelpers, defineHelpers, hot, tlbEntry } from './helpers.ts'
@@ -44,6 +46,8 @@ export interface Decoding {
   /** Handler; for branches the one for targets in the same page. */
   readonly handler: number
   readonly operands: readonly Operand[]
+  /** Handler that also does the next instruction, which must be a conditional branch (`Interpreter.conditionalBranch`) that is decoded already. */
+  readonly fused: number | undefined
   /** For branches: the immediate that is the offset, and the handler for other pages. */
   readonly far: { readonly immediate: string, readonly handler: number, readonly operands: readonly Operand[] } | undefined
 }
@@ -52,6 +56,8 @@ export interface Interpreter {
   readonly bytes: Uint8Array<ArrayBuffer>
   /** By variant index. */
   readonly decodings: readonly Decoding[]
+  /** Handler of B.cond to the same page. */
+  readonly conditionalBranch: number
   readonly mainHandlers: number
   readonly rareHandlers: number
 }
@@ -73,6 +79,9 @@ function isRare(row: Row, recording: Recording): boolean {
     effect.kind === 'request' || effect.kind === 'setExclusive' || effect.kind === 'storeExclusive' || effect.kind === 'clearExclusive'
     || ((effect.kind === 'load' || effect.kind === 'store') && effect.access.flags !== 0 && (effect.access.flags & 0xf) !== 0))
 }
+
+/** Rows that are fused with B.cond: comparisons, as compilers write them. */
+const FUSED: ReadonlySet<string> = new Set(['SUBS (shifted register), LSL #0', 'SUBS (immediate)', 'ADDS (immediate)', 'ANDS (immediate)', 'ANDS (shifted register), LSL #0'])
 
 interface Body {
   readonly variant: Variant
@@ -130,9 +139,12 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
     return place
   })
 
-  const number = (at: number): number => HANDLER.FIRST + (at >= 0 ? at : main.length - 1 - at)
+  const branchAt = places[variantsOf(rowNamed('B.cond'))[0]!.index]!.near
+  const fused = main.map((_, i) => i).filter(i => FUSED.has(main[i]!.variant.row.name))
+  const number = (at: number): number => HANDLER.FIRST + (at >= 0 ? at : main.length + fused.length - 1 - at)
+  const fusedNumber = (at: number): number | undefined => fused.includes(at) ? HANDLER.FIRST + main.length + fused.indexOf(at) : undefined
   const decodings = places.map((place): Decoding => ({
-    handler: number(place.near), operands: place.nearOperands,
+    handler: number(place.near), operands: place.nearOperands, fused: fusedNumber(place.near),
     far: place.far === undefined ? undefined : { immediate: place.immediate, handler: number(place.far), operands: place.farOperands },
   }))
 
@@ -143,9 +155,9 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
     module.addElement(index)
     module.define(index, rareFunction(body, helpers, options))
   }
-  module.define(run, dispatchLoop(main, rareType, helpers, options))
+  module.define(run, dispatchLoop(main, fused.map(i => [main[i]!, main[branchAt]!]), rareType, helpers, options))
   defineHelpers(module, helpers)
-  return { bytes: module.toBytes(), decodings, mainHandlers: main.length, rareHandlers: rare.length }
+  return { bytes: module.toBytes(), decodings, conditionalBranch: number(branchAt), mainHandlers: main.length + fused.length, rareHandlers: rare.length }
 }
 
 function withoutIdleBarriers(recording: Recording, options: HandlerOptions): Recording {
@@ -171,7 +183,7 @@ function rareFunction(body: Body, helpers: Helpers, options: HandlerOptions): Ha
   return code
 }
 
-function dispatchLoop(main: readonly Body[], rareType: number, helpers: Helpers, options: InterpreterOptions): HandlerCode {
+function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Body])[], rareType: number, helpers: Helpers, options: InterpreterOptions): HandlerCode {
   const code = new HandlerCode(0, helpers, options)
   const record = code.newLocal(I32), credit = code.newLocal(I32), target = code.newLocal(I64), distance = code.newLocal(I32), entry = code.newLocal(I32)
   const spent = W.leS(W.sub(credit, record), ZERO)
@@ -246,6 +258,15 @@ function dispatchLoop(main: readonly Body[], rareType: number, helpers: Helpers,
     },
     ...main.map(body => () => {
       code.handler(body.recording, body.layout, frame, body.near)
+      advance()
+    }),
+    ...fused.map(([first, second]) => () => {
+      code.handler(first.recording, first.layout, frame, first.near)
+      // The exact interpreter may have to stop between the two.
+      if (!options.exact) {
+        code.set(record, W.add(record, SIZE))
+        code.handler(second.recording, second.layout, frame, second.near, true)
+      }
       advance()
     }),
   ]

@@ -105,14 +105,19 @@ export class OperandLayout {
   distance(name: string): number { return this.at({ kind: 'word', name }).offset }
 }
 
-/** Writes the operands of one instruction into records, for one variant. */
+interface RegisterSlot { readonly offset: number, readonly lsb: number, readonly plus: number, readonly base: number, readonly stride: number, readonly at31: number }
+
+/** Writes the operands of one instruction into records, for one variant. No allocation but for 64-bit immediates. */
 export class RecordWriter {
-  private readonly registers: { readonly offset: number, readonly lsb: number, readonly plus: number, readonly base: number, readonly stride: number, readonly at31: number }[] = []
+  private readonly registers: RegisterSlot[] = []
   private readonly others: Operand[] = []
   private readonly row: Row
+  /** Field values of the word at hand, in the form that `Immediate.of` takes. */
+  private readonly fields: Record<string, number> = {}
 
   constructor(row: Row, operands: readonly Operand[]) {
     this.row = row
+    for (const field of row.fields) this.fields[field.name] = 0
     for (const operand of operands) {
       if (!('field' in operand)) {
         this.others.push(operand)
@@ -126,23 +131,33 @@ export class RecordWriter {
     }
   }
 
+  /** Value of an immediate in `word`. */
+  immediate(name: string, word: number): number | bigint {
+    const { fields, row } = this
+    for (const { name: field, lsb, width } of row.fields) fields[field] = width === 32 ? word >>> 0 : (word >>> lsb) & ((1 << width) - 1)
+    return row.immediates[name]!.of(fields)
+  }
+
   /** `pool` returns the index of a 64-bit constant. */
-  write(view: DataView, record: number, word: number, fields: () => Readonly<Record<string, number>>, pool: (value: bigint) => number): void {
+  write(view: DataView, record: number, word: number, pool: (value: bigint) => number): void {
     for (const r of this.registers) {
       const n = (((word >>> r.lsb) & 31) + r.plus) & 31
       view.setUint16(record + r.offset, n === 31 ? r.at31 : r.base + n * r.stride, true)
     }
-    for (const o of this.others) {
-      if (o.kind === 'condition') {
-        view.setUint16(record + o.offset, CONDITION_MASKS[fields()['cond']!]!, true)
-        continue
-      }
-      if (!('name' in o)) continue
-      const value = this.row.immediates[o.name]!.of(fields())
-      if (o.kind === 'word') view.setInt32(record + o.offset, Number(value), true)
-      else if (o.kind === 'distance') view.setInt32(record + o.offset, Number(value) * (RECORDS.SIZE / 4), true)
-      else if (o.kind === 'doubleword') view.setBigInt64(record + o.offset, BigInt.asIntN(64, BigInt(value)), true)
-      else view.setUint16(record + o.offset, pool(BigInt.asUintN(64, BigInt(value))), true)
+    for (const o of this.others) this.writeOther(o, view, record, word, pool)
+  }
+
+  private writeOther(o: Operand, view: DataView, record: number, word: number, pool: (value: bigint) => number): void {
+    if (o.kind === 'condition') {
+      const { lsb } = this.row.fields.find(field => field.name === 'cond')!
+      view.setUint16(record + o.offset, CONDITION_MASKS[(word >>> lsb) & 15]!, true)
+      return
     }
+    if (!('name' in o)) return
+    const value = this.immediate(o.name, word)
+    if (o.kind === 'word') view.setInt32(record + o.offset, Number(value), true)
+    else if (o.kind === 'distance') view.setInt32(record + o.offset, Number(value) * (RECORDS.SIZE / 4), true)
+    else if (o.kind === 'doubleword') view.setBigInt64(record + o.offset, BigInt.asIntN(64, BigInt(value)), true)
+    else view.setUint16(record + o.offset, pool(BigInt.asUintN(64, BigInt(value))), true)
   }
 }

@@ -78,6 +78,17 @@ export function randomWord(variant: Variant, random: Random, fixed: Readonly<Rec
   return undefined
 }
 
+/** What often follows: a branch on the flags just set, the store-exclusive of a load-exclusive. */
+function companionOf(variant: Variant, word: number, random: Random, room: number): number | undefined {
+  const { name } = variant.row
+  if (factsOf(variant).writesFlags && random.chance(60)) {
+    return encode('B.cond', { cond: random.below(16), imm19: random.below(Math.max(1, Math.min(8, room))) + 1 })
+  }
+  if (!/^LDA?X[RP]/.test(name) || random.chance(40)) return undefined
+  const store = VARIANTS.find(v => v.row.name === name.replace('LD', 'ST').replace('A', 'L') && v.statics['sf'] === variant.statics['sf'])!
+  return randomWord(store, random, { Rn: (word >>> 5) & 31 })
+}
+
 /** Fills the code area with instructions of `variants`, with some that make base registers and branches sensible. */
 export function randomProgram(random: Random, layout: Layout, variants: readonly Variant[] = VARIANTS.filter(runnable)): Uint32Array {
   const program = new Uint32Array(layout.codeSize / 4)
@@ -122,7 +133,10 @@ export function randomProgram(random: Random, layout: Layout, variants: readonly
       }
     }
     const word = randomWord(variant, random, fixed)
-    if (word !== undefined) put(word)
+    if (word === undefined) continue
+    put(word)
+    const companion = companionOf(variant, word, random, program.length - at)
+    if (companion !== undefined) put(companion)
   }
   return program
 }
