@@ -12,6 +12,7 @@
  */
 import type { Row, Variant } from '../isa/instruction.ts'
 import { VARIANTS, rowNamed, variantsOf } from '../isa/table.ts'
+import { ACCESS } from './callbacks.ts'
 import { HandlerCode, barrierMatters } from './handler.ts'
 import type { Frame, HandlerOptions } from './handler.ts'
 import { addressOfRecord, declareHelpers, defineHelpers, hot, tlbEntry } from './helpers.ts'
@@ -73,11 +74,23 @@ function recordingOf(variant: Variant): Recording {
 const hasEffect = (effects: readonly Effect[], test: (effect: Effect) => boolean): boolean =>
   effects.some(effect => test(effect) || (effect.kind === 'when' && hasEffect(effect.body, test)))
 
-/** Kept out of the dispatch function: what goes to JavaScript anyway, and what is long or seldom. */
+/** SIMD&FP rows that compiled code and memcpy use all the time; all others have functions of their own. */
+const FREQUENT_VECTOR = /^(LDR|STR) \(immediate, SIMD&FP|^(LDP|STP) \(SIMD&FP|^(LDUR|STUR) \(SIMD&FP/
+/** Integer rows that compilers seldom emit. */
+const SELDOM = /^(LD|ST)NP|^(ORN|EON|BICS) \(shifted register\)$|^(ADDS|SUBS) \(extended|^ADCS?$|^SBCS?$|^CLS|^RBIT|^CRC32/
+
+/** Kept out of the dispatch function: what goes to JavaScript anyway, and what is long or seldom. V8 optimises a smaller function better. */
 function isRare(row: Row, recording: Recording): boolean {
-  return row.rare || (row.feature !== undefined && row.feature !== 'FEAT_CRC32') || hasEffect(recording.effects, effect =>
-    effect.kind === 'request' || effect.kind === 'setExclusive' || effect.kind === 'storeExclusive' || effect.kind === 'clearExclusive'
-    || ((effect.kind === 'load' || effect.kind === 'store') && effect.access.flags !== 0 && (effect.access.flags & 0xf) !== 0))
+  if (row.rare || SELDOM.test(row.name) || row.feature !== undefined) return true
+  return hasEffect(recording.effects, effect => {
+    switch (effect.kind) {
+      case 'request': case 'setExclusive': case 'storeExclusive': case 'clearExclusive': return true
+      case 'checkFP': return !FREQUENT_VECTOR.test(row.name)
+      // LDTR, STTR, LDAR, STLR and atomics.
+      case 'load': case 'store': return (effect.access.flags & (ACCESS.UNPRIVILEGED | ACCESS.ORDERED | ACCESS.ATOMIC | ACCESS.FOR_UPDATE)) !== 0
+      default: return false
+    }
+  })
 }
 
 /** Rows that are fused with B.cond: comparisons, as compilers write them. */
