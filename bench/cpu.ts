@@ -23,7 +23,7 @@ export interface CpuRow {
 const image = fileURLToPath(new URL('../guests/yard/mix.bin', import.meta.url))
 const guest = fileURLToPath(new URL('./cpu-guest.ts', import.meta.url))
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 /** User and system time of waited-for children, in seconds. */
 function childrenCpu(): number {

@@ -182,6 +182,25 @@ describe('exclusives', () => {
   })
 })
 
+describe('state', () => {
+  it('is saved and restored, dirty pages are listed', () => {
+    const m = machine([str(2, 1), addImmediate(1, 1, 8), branch(-2)])
+    m.engine.state.setX(1, BigInt(BASE + 0x3000))
+    m.engine.takeDirtyPages()
+    m.engine.run(30)
+    const saved = m.engine.savePe(0)
+    expect(m.engine.takeDirtyPages()).toEqual([3])
+    m.engine.run(3)
+    expect(m.engine.takeDirtyPages()).toEqual([3])
+    expect(m.engine.takeDirtyPages()).toEqual([])
+    m.engine.restorePe(0, saved)
+    const context = m.engine.tlb.context(1)
+    m.engine.tlb.select(context, context, context)
+    expect([m.engine.instructions(0), m.engine.state.x(1), m.engine.state.pc]).toEqual([30, BigInt(BASE + 0x3050), BigInt(BASE)])
+    expect(m.engine.run(3)).toBe(3)
+  })
+})
+
 describe('PEs', () => {
   it('have state of their own', () => {
     const m = machine([addImmediate(0, 0, 1), branch(-1)])

@@ -12,7 +12,7 @@ import { CodePages } from './code-pages.ts'
 import { crcTable } from './crc.ts'
 import { BARRIER_KINDS, EXCEPTION_KINDS, PAC_KEYS, PSTATE_FIELDS, RETURN_KEYS, WAIT_KINDS } from './handler.ts'
 import { interpreterModule } from './modules.ts'
-import { BACKING, BACKING_STRIDE, CRC_TABLES, HOT, MAXIMUM_PES, PAGE_SHIFT, REGISTER_FILES, REGISTER_FILE_SLOTS, REGISTER_FILE_STRIDE, layoutFor } from './layout.ts'
+import { BACKING, BACKING_STRIDE, CRC_TABLES, HOT, MAXIMUM_PES, PAGE_FLAGS, PAGE_SHIFT, REGISTER_FILES, REGISTER_FILE_SLOTS, REGISTER_FILE_STRIDE, layoutFor } from './layout.ts'
 import type { Layout } from './layout.ts'
 import { Ram } from './ram.ts'
 import { State } from './state.ts'
@@ -221,6 +221,32 @@ export class Engine {
     this.pages.invalidateAll()
   }
 
+  /** Registers, flags, monitor and instruction count of a PE: what a snapshot keeps besides its register file and RAM. Not from a callback. */
+  savePe(pe: number): { readonly block: Uint8Array, readonly instructions: number } {
+    const at = pe === this.current ? 0 : BACKING + pe * BACKING_STRIDE
+    return { block: this.bytes.slice(at, at + HOT.SIZE), instructions: this.counts[pe]! }
+  }
+
+  /** The PE has no TLB contexts afterwards: the CPU selects them again. */
+  restorePe(pe: number, saved: { readonly block: Uint8Array, readonly instructions: number }): void {
+    const at = pe === this.current ? 0 : BACKING + pe * BACKING_STRIDE
+    this.bytes.set(saved.block, at)
+    this.counts[pe] = saved.instructions
+    this.tlb.selectNone(at)
+  }
+
+  /** Numbers of the RAM pages written since the last call. */
+  takeDirtyPages(): readonly number[] {
+    const { pageFlags } = this.layout, pages: number[] = []
+    for (let page = 0; page < this.layout.ramSize >>> PAGE_SHIFT; page++) {
+      if ((this.bytes[pageFlags + page]! & PAGE_FLAGS.DIRTY) === 0) continue
+      this.bytes[pageFlags + page] = 0
+      pages.push(page)
+    }
+    this.tlb.clearWrites()
+    return pages
+  }
+
   /** The read TLB has no entry although the load has just been performed: asks for the address again. */
   private setExclusive(callbacks: Callbacks, vaHi: number, vaLo: number, size: AccessSize): void {
     const { words } = this
@@ -235,7 +261,7 @@ export class Engine {
 
   /** Store-exclusive without an entry in the write TLB, or misaligned. The value is in `state.data`. */
   private storeExclusive(callbacks: Callbacks, vaHi: number, vaLo: number, size: AccessSize, flags: number, marked: number): number {
-    const { words, ram, state } = this
+    const { ram, state } = this
     const value = state.data64[0]!, high = state.data64[1]!
     const pa = callbacks.translateExclusive(vaHi, vaLo, size, flags | ACCESS.FOR_UPDATE)
     if (pa < 0 || marked !== this.layout.ramBase + pa - ram.pa) return 1

@@ -28,6 +28,8 @@ export const WAIT_KINDS = ['WFI', 'WFE'] as const
 export const BARRIER_KINDS = ['DSB', 'DMB', 'ISB', 'SB', 'CSDB', 'SSBB', 'PSSBB'] as const
 export const PAC_KEYS = ['IA', 'IB', 'DA', 'DB', 'GA'] as const
 
+const selector = (list: readonly unknown[], value: unknown): Expression => W.i32(list.indexOf(value))
+
 /** What surrounds a handler: the dispatch loop or a function of its own. */
 export interface Frame {
   /** Locals: the current decode record; the credit (interpreter.ts). */
@@ -364,7 +366,6 @@ export class HandlerCode extends Code {
 
   private request(request: Request, operands: readonly Expression[], resultLeaf: Expression | undefined, number: number): void {
     const index = this.helpers.imports[request.name]!
-    const selector = (list: readonly unknown[], value: unknown): Expression => W.i32(list.indexOf(value))
     const args: Expression[] = []
     switch (request.name) {
       case 'undefined': case 'unimplemented': case 'system': case 'marker': case 'genericPAC': break

@@ -70,11 +70,12 @@ export const IMPORTS: Readonly<Record<string, readonly [readonly ValueType[], re
   genericPAC: [[I64, I64], [I64]],
 }
 
+const perSize = (declare: (type: ValueType) => number): Record<number, number> =>
+  Object.fromEntries(ACCESS_SIZES.map(size => [size, declare(valueType(size))]))
+
 export function declareHelpers(module: ModuleBuilder): Helpers {
   const imports: Record<string, number> = {}
   for (const [name, [parameters, results]] of Object.entries(IMPORTS)) imports[name] = module.importFunction(name, parameters, results)
-  const perSize = (declare: (type: ValueType) => number): Record<number, number> =>
-    Object.fromEntries(ACCESS_SIZES.map(size => [size, declare(valueType(size))]))
   return {
     imports,
     spill: module.declare([I32, I32], []),

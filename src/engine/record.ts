@@ -66,7 +66,7 @@ export class OperandLayout {
   }
 
   private place(name: string, wanted: readonly Wanted[]): readonly Operand[] {
-    const taken = new Array<boolean>(RECORDS.SIZE / 2).fill(false)
+    const taken = Array.from({ length: RECORDS.SIZE / 2 }, () => false)
     taken[0] = true
     const placed: Operand[] = []
     /** Takes `units` aligned 16-bit units, the first free ones. */

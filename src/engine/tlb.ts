@@ -51,10 +51,8 @@ export class Tlb {
     // Context 0 belongs to no key and stays empty: what a PE has before the CPU selects one.
     this.slots.push({ key: undefined, used: 0, large: new Uint8Array(BLOCKS + 1) })
     this.clear(TLB.BASE)
-    this.selectNone()
-    for (let pe = 0; pe < MAXIMUM_PES; pe++) {
-      for (const field of CONTEXT_FIELDS) this.words[(BACKING + pe * BACKING_STRIDE + field) / 4] = TLB.BASE
-    }
+    this.selectNone(0)
+    for (let pe = 0; pe < MAXIMUM_PES; pe++) this.selectNone(BACKING + pe * BACKING_STRIDE)
   }
 
   /** Contexts in use: data, data of LDTR/STTR, fetch. */
@@ -105,8 +103,9 @@ export class Tlb {
     this.slotOf(fetch).used = now
   }
 
-  private selectNone(): void {
-    for (const field of CONTEXT_FIELDS) this.words[field / 4] = TLB.BASE
+  /** Gives the hot block at `block` (the one in use or a saved one) the empty context. */
+  selectNone(block: number): void {
+    for (const field of CONTEXT_FIELDS) this.words[(block + field) / 4] = TLB.BASE
   }
 
   private slotOf(context: Context): Slot { return this.slots[(context - TLB.BASE) / TLB.STRIDE]! }
