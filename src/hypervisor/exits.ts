@@ -58,10 +58,9 @@ const abort = (fetch: boolean): ExitHandler => (core, vcpu, exit) => {
   // For L2 the walk of L1's tables has succeeded (`ownerOf`): its result is an address of L1.
   const ipa = context.kind === 'L2' ? vcpu.nested!.walk.pa : exit.ipa
   const slot = vm.memory.slotAt(ipa)
-  if (slot === undefined) {
-    if (fetch) return injectExternalAbort(vcpu, true, (exit.iss & 0x80) !== 0, false, exit.far)
-    return emulateMmio(core, vcpu, exit, ipa)
-  }
+  // Nothing to execute there; frames of the machine's GIC are mapped without execute permission.
+  if (fetch && slot?.kind !== 'ram') return injectExternalAbort(vcpu, true, (exit.iss & 0x80) !== 0, false, exit.far)
+  if (slot === undefined) return emulateMmio(core, vcpu, exit, ipa)
   if (context.kind === 'L2') {
     if (!fillShadow(core, vcpu, context.shadow, exit.ipa, slot)) return injectExternalAbort(vcpu, fetch, false, false, exit.far)
     return resume('shadow stage 2 fill')

@@ -26,12 +26,12 @@ export function emulateMmio(core: Core, vcpu: Vcpu, exit: Exit, ipa: number): Ou
   if (frame !== undefined) {
     exit.subject = frame.name
     host.charge(WORK.vgicMmio)
-    const value = gicAccess(core, vcpu, frame, ipa - frame.base, size, abort.write, Number(store))
+    const value = gicAccess(core, vcpu, frame, ipa - frame.base, size, abort.write, Number(BigInt.asUintN(53, store)))
     if (value === undefined) return injectExternalAbort(vcpu, false, false, abort.write, exit.far)
     finish(value)
     return EMULATED
   }
-  return { kind: 'user', exit: { ipa, size, write: abort.write, value: Number(store), finish } }
+  return { kind: 'user', exit: { ipa, size, write: abort.write, value: Number(BigInt.asUintN(53, store)), finish } }
 }
 
 /** A loaded value as it ends in the register. */

@@ -30,7 +30,7 @@ export function createVcpu(core: Maker, vm: Vm, index: number, pe: Pe, listRegis
   if (!vm.hasEL2) return vcpu
 
   const { features, gicVersion, frames } = vm.config, { environment, memory, pages } = core
-  vm.shadows ??= new ShadowPool(vm.config.cpus)
+  vm.shadows ??= new ShadowPool(core, vm.config.cpus)
   const kind = pageKindOf(environment)
   const page = (): number => {
     const allocated = pages.allocate()

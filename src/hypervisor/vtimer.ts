@@ -114,6 +114,8 @@ export class VcpuTimers {
         now ??= host.counter()
         ctl = (ctl & 3n) | (this.#isMet(timer, now) ? CTL.ISTATUS : 0n)
       }
+      // L1 reads the control of a timer in the page without a trap.
+      if (!loaded && vcpu.nested?.pageLive === true && vcpu.nested.pageHolds(timer.ctl)) vcpu.nested.set(timer.ctl, ctl & 7n)
       this.#setLevel(timer, (ctl & 7n) === (CTL.ENABLE | CTL.ISTATUS))
     }
     return this.#high > high

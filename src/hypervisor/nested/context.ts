@@ -29,6 +29,7 @@ export function changeContext(core: Core, vcpu: Vcpu, next: Context): void {
     nested.e2h = nested.virtualE2H
     virtualToShadow(vcpu)
     nested.pushPage()
+    if (nested.pageLive && vcpu.timers.needsSync) vcpu.timers.sync(host)
   } else if (hasVirtualInterrupts(vcpu)) {
     nested.gic.build(host)
   }
@@ -36,9 +37,9 @@ export function changeContext(core: Core, vcpu: Vcpu, next: Context): void {
 }
 
 /** What runs when L1 returns below virtual EL2: L2 under L1's stage 2, or L1's own kernel without one. */
-export function contextBelow(core: Core, vcpu: Vcpu): Context {
+export function contextBelow(vcpu: Vcpu): Context {
   const hcr = vcpu.nested!.get(SLOT.HCR_EL2)
-  return (hcr & (HCR.VM | HCR.DC)) === 0n ? VIRTUAL_EL1 : { kind: 'L2', shadow: shadowFor(core, vcpu) }
+  return (hcr & (HCR.VM | HCR.DC)) === 0n ? VIRTUAL_EL1 : { kind: 'L2', shadow: shadowFor(vcpu) }
 }
 
 /**

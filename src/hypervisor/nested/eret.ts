@@ -45,7 +45,7 @@ export function emulateEret(core: Core, vcpu: Vcpu, form: number): string {
       vcpu.pc = elr
       vcpu.pstate = (spsr & LOADED) | modeOf(spsr)
       // The page must be read before the context says what runs: HCR_EL2, VTTBR_EL2 and VTCR_EL2 may have changed in it.
-      changeContext(core, vcpu, contextBelow(core, vcpu))
+      changeContext(core, vcpu, contextBelow(vcpu))
       return vcpu.context.kind === 'L2' ? 'enter L2' : 'enter L1 EL1'
     }
   }

@@ -4,7 +4,7 @@
  */
 import { FSC } from '../../arch/esr.ts'
 import { SLOT } from '../../sysreg/index.ts'
-import { ACCESS, parseStage2, PERM, walkStage2 } from '../../mmu/index.ts'
+import { ACCESS, isFault, parseStage2, PERM, walkStage2 } from '../../mmu/index.ts'
 import type { Stage2, Translation } from '../../mmu/index.ts'
 import type { Core } from '../core.ts'
 import type { Exit } from '../exit.ts'
@@ -49,13 +49,15 @@ const HCR_OF_WALKS = (1n << 2n) | (1n << 32n) | (1n << 33n)
 const VTTBR_CNP = 1n
 const BLOCK = 2 ** 21
 
-/** The shadow tables of a VM: two per vCPU, so that a vCPU with two regimes needs no flush. */
+/**
+ * The shadow tables of a VM: two per vCPU, so that a vCPU with two regimes needs no flush. All are made with the VM: a guest must not be
+ * able to use up what they need.
+ */
 export class ShadowPool {
-  readonly all: ShadowStage2[] = []
-  readonly limit: number
+  readonly all: readonly ShadowStage2[]
   #uses = 0
 
-  constructor(vcpus: number) { this.limit = 2 * vcpus }
+  constructor(core: Core, vcpus: number) { this.all = Array.from({ length: 2 * vcpus }, () => new ShadowStage2(core)) }
   use(shadow: ShadowStage2): ShadowStage2 {
     shadow.lastUse = ++this.#uses
     return shadow
@@ -64,19 +66,15 @@ export class ShadowPool {
 
 const isInUse = (vm: Vm, shadow: ShadowStage2): boolean => vm.vcpus.some(vcpu => vcpu.context.kind === 'L2' && vcpu.context.shadow === shadow)
 
-/** The shadow for L1's stage 2 as L1 has it now; creates or recycles one. */
-export function shadowFor(core: Core, vcpu: Vcpu): ShadowStage2 {
+/** The shadow for L1's stage 2 as L1 has it now; recycles the one that was not used for longest. */
+export function shadowFor(vcpu: Vcpu): ShadowStage2 {
   const { vm } = vcpu, nested = vcpu.nested!, pool = vm.shadows!
   const key: ShadowKey = { vttbr: nested.get(SLOT.VTTBR_EL2) & ~VTTBR_CNP, vtcr: nested.get(SLOT.VTCR_EL2), hcr: nested.get(SLOT.HCR_EL2) & HCR_OF_WALKS }
   const found = pool.all.find(({ key: k }) => k !== undefined && k.vttbr === key.vttbr && k.vtcr === key.vtcr && k.hcr === key.hcr)
   if (found !== undefined) return pool.use(found)
-  let shadow: ShadowStage2
-  if (pool.all.length < pool.limit) pool.all.push(shadow = new ShadowStage2(core))
-  else {
-    // There are more shadows than vCPUs, so one is free.
-    shadow = pool.all.filter(each => !isInUse(vm, each)).reduce((oldest, each) => each.lastUse < oldest.lastUse ? each : oldest)
-    unmapAll(shadow, vcpu.pe.host)
-  }
+  // There are more shadows than vCPUs, so one is free.
+  const shadow = pool.all.filter(each => !isInUse(vm, each)).reduce((oldest, each) => each.lastUse < oldest.lastUse ? each : oldest)
+  if (shadow.key !== undefined) unmapAll(shadow, vcpu.pe.host)
   shadow.key = key
   shadow.regime = parseStage2(key.vttbr, key.vtcr, key.hcr, vm.config.features)
   return pool.use(shadow)
@@ -153,16 +151,22 @@ function remember(shadow: ShadowStage2, leaf: ShadowLeaf): void {
 
 // --- faults of L2
 
-/** ACCESS bits of an abort: table walks of stage 1 read. */
+/** ACCESS bits of an abort. Table walks of stage 1 read; where reading is not enough the walk updates an access flag. */
 export function accessOf(exit: Exit, fetch: boolean): number {
-  if (fetch) return ACCESS.execute
   const s1ptw = (exit.iss & (1 << 7)) !== 0
-  return (exit.iss & (1 << 6)) !== 0 && !s1ptw ? ACCESS.write : ACCESS.read
+  if (s1ptw) return isFault(exit.iss & 0x3f, FSC.Permission) ? ACCESS.read | ACCESS.write : ACCESS.read
+  return fetch ? ACCESS.execute : (exit.iss & (1 << 6)) !== 0 ? ACCESS.write : ACCESS.read
 }
 
 /** Walks L1's stage 2 for L2's `ipa`; the result is in `vcpu.nested.walk`. */
 export function walkL1(vcpu: Vcpu, shadow: ShadowStage2, ipa: number, access: number): boolean {
   const nested = vcpu.nested!, before = nested.descriptors.reads
+  if (ipa >= IPA_LIMIT) {
+    // Beyond the VM's PARange (40 bits), whatever VTCR_EL2.T0SZ says.
+    nested.walk.ipa = ipa
+    nested.walk.status = FSC.Translation
+    return false
+  }
   const found = walkStage2(shadow.regime!, ipa, access, nested.descriptors, nested.walk)
   vcpu.pe.host.charge(WORK.walk, nested.descriptors.reads - before)
   return found
@@ -204,6 +208,3 @@ function attributesOf(walk: Translation, slot: MemorySlot): bigint {
   if (slot.kind !== 'ram' || walk.device) return attributes | S2.deviceNGnRE
   return attributes | (walk.attr === 0x44 ? S2.normalNonCacheable : S2.normal) | S2.innerShareable
 }
-
-/** Beyond what the shadow table can hold L1's tables cannot map either: PARange of the VM is 40 bits. */
-export const addressSizeFault = (ipa: number): number | undefined => ipa >= IPA_LIMIT ? FSC.Translation : undefined

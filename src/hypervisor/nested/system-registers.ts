@@ -18,7 +18,7 @@ import { WORK } from '../work.ts'
 import { emulateAt } from './at.ts'
 import { reconsiderE2H, remap } from './context.ts'
 import { emulateTlbi } from './tlbi.ts'
-import { exchangeSpsr, homeOf, placeOf } from './virtual-el2.ts'
+import { exchangeSpsr, fromEL1, homeOf, placeOf } from './virtual-el2.ts'
 import { SHARED_SLOTS } from '../register-lists.ts'
 
 const SHARED = new Set(SHARED_SLOTS)
@@ -47,10 +47,7 @@ function readVirtual(vcpu: Vcpu, row: Row): bigint {
   const nested = vcpu.nested!, { host } = vcpu.pe, { slot } = row
   const home = homeOf(slot)
   if (home !== undefined && placeOf(home, nested) === 'as is') {
-    const value = vcpu.readEL1(home.el1)
-    if (slot === SLOT.SPSR_EL2) return exchangeSpsr(value, nested)
-    if (slot === SLOT.CNTHCTL_EL2) return (nested.get(slot) & ~0x2_03ffn) | (value & 0x2_03ffn)
-    return value
+    return fromEL1(home, nested, nested.get(slot), vcpu.readEL1(home.el1))
   }
   if (SHARED.has(slot)) return vcpu.readEL1(slot)
   if (timerRegister(slot) !== undefined) return vcpu.timers.read(host, slot)

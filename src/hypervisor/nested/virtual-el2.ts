@@ -23,13 +23,19 @@ export interface Home {
   readonly name: RegisterName
   /** E2H=0: `as is`, a translation, or `none` (nVHE EL2 has no such register or it has no effect). */
   readonly nvhe: 'as is' | 'none' | Translate
-  readonly vhe: 'as is' | 'none'
+  readonly vhe: 'as is'
+  /** Bits that the EL1 register holds; the others stay as L1 last wrote them by the EL2 name. All, if absent. */
+  readonly held?: bigint
   /** The paper's page redirects the EL2 name of an nVHE guest hypervisor to the EL1 register: held as is then. */
   readonly redirectedByNeve?: boolean
 }
 
-const home = (el2: RegisterName, el1: RegisterName, nvhe: Home['nvhe'], vhe: Home['vhe'] = 'as is', redirectedByNeve = false): Home =>
-  ({ name: el2, el2: SLOT[el2], el1: SLOT[el1], nvhe, vhe, redirectedByNeve })
+const home = (el2: RegisterName, el1: RegisterName, nvhe: Home['nvhe'], more: Pick<Home, 'held' | 'redirectedByNeve'> = {}): Home =>
+  ({ name: el2, el2: SLOT[el2], el1: SLOT[el1], nvhe, vhe: 'as is', ...more })
+
+/** CPACR_EL1 has no room for TCPAC and TAM; CNTKCTL_EL1 none for EL1PCTEN, EL1PTEN and FEAT_ECV's. */
+const CPACR_HELD = 0x1033_0000n
+const CNTKCTL_HELD = 0x2_03ffn
 
 /** SCTLR_EL1 fields that are RES1 or must be ones for EL0 and EL1 to behave as EL2 does: RES1 29, 28, 23, 22, 20, 11; and nTWE 18, nTWI 16, ITD.. stay 0. */
 const SCTLR_EL1_RES1 = 0x30d0_0800n
@@ -46,11 +52,11 @@ const ttbr0: Translate = value => value & 0x0000_ffff_ffff_ffffn
 const cptr: Translate = value => ((value & CPTR.TFP) === 0n ? CPACR.FPEN : 0n) | ((value & CPTR.TTA) !== 0n ? CPACR.TTA : 0n)
 
 export const HOMES: readonly Home[] = [
-  home('SCTLR_EL2', 'SCTLR_EL1', sctlr, 'as is', true),
+  home('SCTLR_EL2', 'SCTLR_EL1', sctlr, { redirectedByNeve: true }),
   home('TCR_EL2', 'TCR_EL1', tcr),
   home('TTBR0_EL2', 'TTBR0_EL1', ttbr0),
   home('TTBR1_EL2', 'TTBR1_EL1', 'none'),
-  home('CPTR_EL2', 'CPACR_EL1', cptr),
+  home('CPTR_EL2', 'CPACR_EL1', cptr, { held: CPACR_HELD }),
   home('VBAR_EL2', 'VBAR_EL1', 'as is'),
   home('MAIR_EL2', 'MAIR_EL1', 'as is'),
   home('AMAIR_EL2', 'AMAIR_EL1', 'as is'),
@@ -61,7 +67,7 @@ export const HOMES: readonly Home[] = [
   home('ELR_EL2', 'ELR_EL1', 'as is'),
   home('SPSR_EL2', 'SPSR_EL1', 'as is'),
   home('CONTEXTIDR_EL2', 'CONTEXTIDR_EL1', 'none'),
-  home('CNTHCTL_EL2', 'CNTKCTL_EL1', 'none'),
+  home('CNTHCTL_EL2', 'CNTKCTL_EL1', 'none', { held: CNTKCTL_HELD }),
   // No name reaches it from EL2, but it is the stack pointer of EL2h.
   home('SP_EL2', 'SP_EL1', 'as is'),
 ]
@@ -108,14 +114,15 @@ export function shadowToVirtual(vcpu: Vcpu): void {
   const nested = vcpu.nested!, { virtual, shadow } = vcpu
   for (const each of HOMES) {
     if (placeOf(each, nested) !== 'as is') continue
-    if (each.el2 === SLOT.SPSR_EL2) virtual.u64[each.el2] = exchangeSpsr(shadow.u64[each.el1]!, nested)
-    else if (each.el2 === SLOT.CNTHCTL_EL2) virtual.u64[each.el2] = mergeTimerControl(virtual.u64[each.el2]!, shadow.u64[each.el1]!)
+    if (each.el2 === SLOT.SPSR_EL2 || each.held !== undefined) virtual.u64[each.el2] = fromEL1(each, nested, virtual.u64[each.el2]!, shadow.u64[each.el1]!)
     else copySlot(shadow, each.el1, virtual, each.el2)
   }
   for (const slot of SHARED_SLOTS) copySlot(shadow, slot, virtual, slot)
   if (!nested.e2h) copySlot(shadow, SLOT.CNTKCTL_EL1, virtual, SLOT.CNTKCTL_EL1)
 }
 
-/** CNTKCTL_EL1 has no room for EL1PCTEN, EL1PTEN and the bits of FEAT_ECV: those stay as L1 last wrote them by the EL2 name. */
-const CNTKCTL_BITS = 0x2_03ffn
-const mergeTimerControl = (el2: bigint, el1: bigint): bigint => (el2 & ~CNTKCTL_BITS) | (el1 & CNTKCTL_BITS)
+/** The EL2 register's value, of one held as is, from the EL1 register and what L1 wrote before. */
+export function fromEL1(each: Home, nested: NestedVcpu, el2: bigint, el1: bigint): bigint {
+  if (each.el2 === SLOT.SPSR_EL2) return exchangeSpsr(el1, nested)
+  return each.held === undefined ? el1 : (el2 & ~each.held) | (el1 & each.held)
+}
