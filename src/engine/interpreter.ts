@@ -103,16 +103,39 @@ interface Body {
   readonly near: boolean
 }
 
+/** Handlers by their code. */
+class KnownCode {
+  private readonly byHash = new Map<number, { readonly code: Uint8Array, readonly rare: boolean, readonly at: number }[]>()
+
+  /** FNV-1a. */
+  private hash(code: Uint8Array): number {
+    let hash = 0x811c_9dc5
+    for (let i = 0; i < code.length; i++) hash = Math.imul(hash ^ code[i]!, 0x0100_0193)
+    return hash
+  }
+
+  find(code: Uint8Array, rare: boolean): number | undefined {
+    const same = (other: Uint8Array): boolean => other.length === code.length && other.every((byte, i) => byte === code[i])
+    return this.byHash.get(this.hash(code))?.find(entry => entry.rare === rare && same(entry.code))?.at
+  }
+
+  add(code: Uint8Array, rare: boolean, at: number): void {
+    const hash = this.hash(code)
+    const list = this.byHash.get(hash)
+    if (list === undefined) this.byHash.set(hash, [{ code, rare, at }])
+    else list.push({ code, rare, at })
+  }
+}
+
 export function generateInterpreter(options: InterpreterOptions): Interpreter {
   const module = new ModuleBuilder()
   module.importMemory()
   const helpers = declareHelpers(module)
-  const main: Body[] = [], rare: Body[] = []
-  /** Handler by its code, so that equal ones are one: index into `main`, or -1 - index into `rare`. */
-  const known = new Map<string, number>()
+  const main: Body[] = [], rare: HandlerCode[] = []
+  /** So that equal handlers are one: index into `main`, or -1 - index into `rare`. */
+  const known = new KnownCode()
   const shared = new Map<string, { near: number, far: number | undefined, nearOperands: readonly Operand[], farOperands: readonly Operand[], immediate: string }>()
 
-  const asText = new TextDecoder('latin1')
   const scratch = new HandlerCode(2, helpers, options)
   const keyFrame: Frame = {
     record: parameter(0), credit: parameter(1),
@@ -122,16 +145,18 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
   }
   const enter = (variant: Variant, recording: Recording, near: boolean, isRareOne: boolean): { readonly at: number, readonly layout: OperandLayout } => {
     const layout = new OperandLayout(variant.row, recording, near)
-    scratch.out.length = 0
-    scratch.handler(recording, layout, keyFrame, near)
-    const key = (isRareOne ? 'r' : 'm') + asText.decode(scratch.out.view())
-    let at = known.get(key)
-    if (at === undefined) {
-      const list = isRareOne ? rare : main
-      list.push({ variant, recording, layout, near })
-      at = isRareOne ? -list.length : list.length - 1
-      known.set(key, at)
+    const body: Body = { variant, recording, layout, near }
+    let code = scratch
+    if (isRareOne) {
+      code = rareFunction(body, helpers, options)
+    } else {
+      scratch.out.length = 0
+      scratch.handler(recording, layout, keyFrame, near)
     }
+    const found = known.find(code.out.view(), isRareOne)
+    if (found !== undefined) return { at: found, layout }
+    const at = isRareOne ? -rare.push(code) : main.push(body) - 1
+    known.add(code.out.toBytes(), isRareOne, at)
     return { at, layout }
   }
 
@@ -163,10 +188,10 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
 
   const run = module.declare([], [], 'run')
   const rareType = module.type([I32, I32], [])
-  for (const body of rare) {
+  for (const code of rare) {
     const index = module.declare([I32, I32], [])
     module.addElement(index)
-    module.define(index, rareFunction(body, helpers, options))
+    module.define(index, code)
   }
   module.define(run, dispatchLoop(main, fused.map(i => [main[i]!, main[branchAt]!]), rareType, helpers, options))
   defineHelpers(module, helpers)

@@ -3,7 +3,7 @@ export class Bytes {
   private buffer: Uint8Array
   length = 0
 
-  constructor(capacity = 256) {
+  constructor(capacity = 64) {
     this.buffer = new Uint8Array(capacity)
   }
 

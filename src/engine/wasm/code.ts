@@ -19,7 +19,7 @@ export class Code {
   readonly locals: ValueType[] = []
   private readonly parameterCount: number
 
-  constructor(parameterCount = 0, out = new Bytes(1024)) {
+  constructor(parameterCount = 0, out = new Bytes()) {
     this.parameterCount = parameterCount
     this.out = out
   }
