@@ -56,6 +56,8 @@ export interface Environment {
   readonly enterEL2: ((pe: PE, kind: EL2Entry) => void) | undefined
   /** Ends the run at the current instruction. */
   unimplemented(detail: Unimplemented): void
+  /** The guest cannot go on: ends the run. */
+  died(detail: string): void
 }
 
 /** HCR_EL2 bits by name, as masks over the low and high word. */

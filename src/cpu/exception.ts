@@ -85,8 +85,11 @@ export class Exceptions {
     const next = entryPSTATE(pstate, target, { PANimplemented: this.#pan, SPAN })
     this.switchStack(pstate, next)
     core.setPstate(next)
-    state.redirect(u64[slots.VBAR]! + BigInt(vectorOffset(pstate, target, type)))
+    const vector = u64[slots.VBAR]! + BigInt(vectorOffset(pstate, target, type))
+    state.redirect(vector)
     state.clearExclusive()
+    // The handler's first instruction has failed in the state that the exception leads to: it will fail for ever.
+    if (type === 'sync' && vector === returnAddress && next === (pstate & ~PSTATE.SS)) core.environment.died(`PE ${pe.index}: the exception vector 0x${vector.toString(16)} at EL${target} cannot be executed (ESR_EL${target} 0x${esr.toString(16)})`)
 
     this.#count(pe, target, type, esr)
     const { hash, onEvent } = core

@@ -27,6 +27,8 @@ import type { Wiring } from './wiring.ts'
 
 const MEGABYTE = 1 << 20
 const MAXIMUM_PES = 8
+/** HCR_EL2.APK and API. */
+const HCR_APK_API = 3n << 40n
 
 export class Machine {
   readonly board: Board
@@ -76,6 +78,7 @@ export class Machine {
       firmware: pe => this.#firmware(pe),
       enterEL2: attached ? (pe, kind) => this.#enterEL2(pe, kind) : undefined,
       unimplemented: detail => { this.#stop({ kind: 'unimplemented', detail }) },
+      died: detail => { this.#stop({ kind: 'died', detail }) },
     }
     this.cpu = new Cpu({
       features: selected.features, gicVersion: this.board.gic, el2, costs: options.costs ?? UNIT_COSTS, environment, pes: cpus, gic: gic.cpuInterfaces,
@@ -217,6 +220,8 @@ export class Machine {
   #reset(pe: PE, entry: bigint, x0: bigint): void {
     const { core, engine } = this.cpu, { state } = engine
     resetValues(this.profile, { pe: pe.index, gicVersion: this.board.gic, el2: core.el2 }, pe.file)
+    // Without EL2 nothing traps to it: the controls that trap when they are 0 are set.
+    if (!core.el2) pe.file.u64[SLOT.HCR_EL2] = HCR_APK_API
     core.switchTo(pe)
     for (let n = 0; n < 31; n++) state.setX(n, 0n)
     for (let n = 0; n < 32; n++) for (const half of [0, 1] as const) state.setV(n, half, 0n)
