@@ -26,8 +26,8 @@ export interface Measurement {
 
 export interface MeasureOptions {
   readonly costs?: CostModel
-  /** World-switch policy of L0: `eager` is the single-level kernel of ISCA 2016, for the fit. */
-  readonly policy?: 'split' | 'lazy' | 'eager'
+  /** World-switch policy of L0. */
+  readonly policy?: 'split' | 'lazy'
   readonly hash?: boolean
 }
 
