@@ -9,7 +9,7 @@ const CPUS = 3
 const INTIDS = [0, 5, 27, 30, 32, 33, 63, 64, 95]
 const LIMIT = 96
 
-interface Record2 { enabled: boolean, group: 0 | 1, priority: number, latch: boolean, sources: Set<number>, line: boolean, active: boolean, edge: boolean, route: number }
+interface Record2 { enabled: boolean, group: 0 | 1, priority: number, latch: boolean, sources: Set<number>, line: boolean, active: boolean, activeOn: number, activeSource: number, edge: boolean, route: number }
 
 class Model {
   readonly version: 2 | 3
@@ -21,7 +21,7 @@ class Model {
     const key = intid < 32 ? `${cpu}/${intid}` : `${intid}`
     let record = this.records.get(key)
     if (record === undefined) {
-      record = { enabled: intid < 16 && this.version === 2, group: 0, priority: 0, latch: false, sources: new Set(), line: false, active: false, edge: intid < 16, route: 0 }
+      record = { enabled: intid < 16 && this.version === 2, group: 0, priority: 0, latch: false, sources: new Set(), line: false, active: false, activeOn: 0, activeSource: 0, edge: intid < 16, route: 0 }
       this.records.set(key, record)
     }
     return record
@@ -44,6 +44,23 @@ class Model {
       return { intid, priority: record.priority, group: record.group, source: this.isSgi2(intid) ? Math.min(...record.sources) : 0 }
     }).sort((a, b) => a.priority - b.priority || a.intid - b.intid)[0]
   }
+}
+
+function list(model: Model, cpu: number): unknown[] {
+  const answer: { priority: number, intid: number, source: number }[] = []
+  for (const intid of INTIDS) {
+    const r = model.at(cpu, intid)
+    const activeHere = r.active && (intid < 32 || r.activeOn === cpu)
+    const deliverable = model.pending(cpu, intid) && r.enabled && model.targeted(cpu, intid) && (model.groupEnables >> r.group & 1) !== 0 && (!r.active || activeHere)
+    const sources = model.isSgi2(intid) ? [0, 1, 2] : [0]
+    for (const source of sources) {
+      const pending = deliverable && (!model.isSgi2(intid) || r.sources.has(source))
+      const active = activeHere && (!model.isSgi2(intid) || r.activeSource === source)
+      const entry = { intid, priority: r.priority, group: r.group, source, pending, active, edge: r.edge, line: r.line }
+      if (pending || active) answer.push(entry)
+    }
+  }
+  return answer.sort((a, b) => a.priority - b.priority || a.intid - b.intid || a.source - b.source)
 }
 
 type Operation = { readonly name: string, readonly run: (model: Model, gic: GicDistributor) => void }
@@ -106,7 +123,7 @@ function operations(version: 2 | 3): fc.Arbitrary<Operation> {
       const best = model.best(c)
       if (best === undefined) return
       const record = model.at(c, best.intid)
-      record.active = true
+      Object.assign(record, { active: true, activeOn: c, activeSource: best.source })
       record.sources.delete(best.source)
       record.latch = false
       gic.activate(c, best.intid, best.source)
@@ -116,8 +133,36 @@ function operations(version: 2 | 3): fc.Arbitrary<Operation> {
       gic.deactivate(c, i, 0)
     }),
     operation('active', fc.tuple(cpu, intid, on), (model, gic, [c, i, o]) => {
-      model.at(c, i).active = o
+      const record = model.at(c, i)
+      record.active = o
+      record.activeOn = Math.max([0, 1, 2].findIndex(target => model.targeted(target, i)), 0)
       bitWrite(gic, c, i, o ? 0x300 : 0x380)
+    }),
+    operation('take', cpu, (model, gic, c) => {
+      const best = model.best(c)
+      if (best === undefined) return
+      model.at(c, best.intid).sources.delete(best.source)
+      model.at(c, best.intid).latch = false
+      gic.take(c, best.intid, best.source)
+    }),
+    operation('mark active', fc.tuple(cpu, intid, cpu), (model, gic, [c, i, source]) => {
+      Object.assign(model.at(c, i), { active: true, activeOn: c, activeSource: source })
+      gic.markActive(c, i, source)
+    }),
+    // Everything can be delivered, at one priority.
+    operation('ready', fc.constant(0), (model, gic) => {
+      model.groupEnables = 3
+      gic.writeDistributor(0, 0, 4, 3)
+      for (let c = 0; c < CPUS; c++) {
+        for (const i of INTIDS) {
+          Object.assign(model.at(c, i), { enabled: true, priority: 0x40, ...(i >= 32 ? { route: version === 2 ? 7 : i % 3 } : {}) })
+          bitWrite(gic, c, i, 0x100)
+          write(gic, c, i, 0x400 + i, 1, 0x40)
+          if (i < 32) continue
+          if (version === 2) gic.writeDistributor(0, 0x800 + i, 1, 7)
+          else gic.writeDistributor(0, 0x6000 + 8 * i, 8, i % 3)
+        }
+      }
     }),
   )
 }
@@ -125,6 +170,7 @@ function operations(version: 2 | 3): fc.Arbitrary<Operation> {
 function compare(model: Model, gic: GicDistributor, after: string): void {
   for (let cpu = 0; cpu < CPUS; cpu++) {
     expect(gic.highestPending(cpu), after).toEqual(model.best(cpu))
+    expect(gic.listFor(cpu), after).toEqual(list(model, cpu))
     for (const intid of INTIDS) {
       expect([gic.isPending(cpu, intid), gic.isActive(cpu, intid), gic.isEnabled(cpu, intid)], `${after}: ${cpu}/${intid}`)
         .toEqual([model.pending(cpu, intid), model.at(cpu, intid).active, model.at(cpu, intid).enabled])

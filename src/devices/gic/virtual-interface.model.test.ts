@@ -12,6 +12,8 @@ const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? 150)
 const COUNT = 4
 /** Physical interrupts that HW list registers name. */
 const PHYSICAL = [27, 40, 41]
+/** Does not exist, and has the bit that is EOI where HW = 0. */
+const ABSENT = 552
 
 interface List { pending: boolean, active: boolean, hw: boolean, group: 0 | 1, priority: number, physical: number, eoi: boolean, cpuid: number, intid: number }
 const EMPTY: List = { pending: false, active: false, hw: false, group: 0, priority: 0, physical: 0, eoi: false, cpuid: 0, intid: 0 }
@@ -170,7 +172,7 @@ interface Step { readonly name: string, readonly run: (system: System) => void }
 /** One INTID per list register, so that an identity names one of them (two alike are UNPREDICTABLE). */
 const list = (version: 2 | 3): fc.Arbitrary<readonly [number, List]> => fc.record({
   n: fc.nat(COUNT - 1), state: fc.nat(3), hw: fc.boolean(), group: fc.constantFrom<0 | 1>(0, 1), priority: fc.constantFrom(0, 0x40, 0x48, 0x80, 0x88, 0xf0),
-  physical: fc.constantFrom(...PHYSICAL), eoi: fc.boolean(), cpuid: fc.nat(7), kind: fc.boolean(),
+  physical: fc.constantFrom(...PHYSICAL, ABSENT), eoi: fc.boolean(), cpuid: fc.nat(7), kind: fc.boolean(),
 }).map(v => {
   const intid = v.kind ? v.n : 32 + v.n
   return [v.n, { pending: (v.state & 1) !== 0, active: (v.state & 2) !== 0, hw: v.hw, group: v.group, priority: v.priority, physical: v.hw ? v.physical : 0, eoi: !v.hw && v.eoi, cpuid: version === 2 && !v.hw ? v.cpuid : 0, intid }] as const
@@ -186,17 +188,17 @@ function steps(version: 2 | 3): fc.Arbitrary<Step> {
       model.lists[n] = { ...value }
       view.writeList(n, value)
     }) },
-    step('hcr', fc.tuple(fc.nat(0xff), fc.constantFrom(0, 1, 31)), ({ model, view }, [bits, count]) => {
+    step('hcr', fc.tuple(fc.nat(0xff).map(bits => bits % 5 === 0 ? bits : bits | 1), fc.constantFrom(0, 1, 31)), ({ model, view }, [bits, count]) => {
       model.hcr = bits + count * 2 ** 27
       view.writeHcr(model.hcr)
     }),
-    step('on', fc.boolean(), ({ model, view }, split) => {
+    { weight: 2, arbitrary: step('on', fc.boolean(), ({ model, view }, split) => {
       Object.assign(model.control, { enable0: true, enable1: true, split, mask: 0xf8 })
       model.hcr = Math.floor(model.hcr / 2) * 2 + 1
       view.writeHcr(model.hcr)
       view.writeVmcr(vmcr(model.control))
-    }),
-    step('vmcr', fc.record({ enable0: fc.boolean(), enable1: fc.boolean(), ackBoth: fc.boolean(), fiq: fc.boolean(), common: fc.boolean(), split: fc.boolean(), bpr0: fc.nat(7), bpr1: fc.nat(7), mask: fc.constantFrom(0, 0x48, 0xf8, 0xff) }), ({ model, view }, value) => {
+    }) },
+    step('vmcr', fc.record({ enable0: fc.boolean(), enable1: fc.boolean(), ackBoth: fc.boolean(), fiq: fc.boolean(), common: fc.boolean(), split: fc.boolean(), bpr0: fc.nat(7), bpr1: fc.nat(7), mask: fc.constantFrom(0, 0x48, 0xf8, 0xff, 0xff, 0xff) }), ({ model, view }, value) => {
       view.writeVmcr(vmcr(value))
       Object.assign(model.control, value, { bpr0: Math.max(value.bpr0, 2), bpr1: Math.max(value.bpr1, 3), mask: value.mask & 0xf8, ackBoth: version === 2 && value.ackBoth, fiq: version === 3 || value.fiq })
     }),
