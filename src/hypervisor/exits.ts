@@ -104,6 +104,5 @@ export const HANDLERS: Readonly<Record<ExceptionClass, ExitHandler>> = {
 }
 
 export function handleExit(core: ExitContext, vcpu: Vcpu, exit: Exit): Outcome {
-  vcpu.pe.host.charge(WORK.dispatch)
   return (HANDLERS[exit.ec as ExceptionClass] ?? unexpected)(core, vcpu, exit)
 }

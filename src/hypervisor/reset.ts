@@ -70,5 +70,6 @@ export function resetVcpu(vcpu: Vcpu, entry: bigint, argument: bigint): void {
     nested.pushPage()
   }
   trapsChanged(vcpu)
+  vcpu.timers.changed()
   vcpu.gic.reset()
 }

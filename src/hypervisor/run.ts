@@ -191,7 +191,8 @@ export class L0 implements EL2Software, ExitContext {
       this.busy = undefined
       return this.vms.every(vm => vm.end !== undefined) ? 'off' : 'idle'
     }
-    if (vcpu.context.kind === 'vEL2') reconsiderE2H(this, vcpu)
+    // With a page L1 changes E2H without a trap.
+    if (vcpu.nested?.pageLive === true) reconsiderE2H(this, vcpu)
     pe.interruptsL1 = flushGic(this, vcpu)
     if (pe.interruptsL1) {
       takeToVirtualEL2(this, vcpu, 'irq', 0)

@@ -37,8 +37,11 @@ export class VcpuTimers {
   readonly #level: Record<TimerName, boolean> = { V: false, P: false, HP: false, HV: false }
   /** The machine's virtual timer PPI is active because of this vCPU; undefined when the guest may have deactivated it. */
   #physicalActive: boolean | undefined = false
-  /** Number of lines that are high, so that the common case costs nothing. */
+  /** Number of lines that are high. */
   #high = 0
+  /** What is asked at every exit and entry, kept until a timer changes: some timer outside the hardware runs; when the next line rises. */
+  #softRuns: boolean | undefined
+  #nextSoftRise: bigint | undefined
 
   constructor(vcpu: Vcpu) {
     this.#vcpu = vcpu
@@ -72,8 +75,12 @@ export class VcpuTimers {
     return nested === undefined ? vm.counterOffset : nested.get(SLOT.CNTVOFF_EL2)
   }
 
+  /** A timer, its offset or the context has changed. */
+  changed(): void { this.#softRuns = this.#nextSoftRise = undefined }
+
   #get(slot: number): bigint { return this.#vcpu.nested?.get(slot) ?? this.#vcpu.virtual.u64[slot]! }
   #set(slot: number, value: bigint): void {
+    this.changed()
     if (this.#vcpu.nested === undefined) this.#vcpu.virtual.u64[slot] = value
     else this.#vcpu.nested.set(slot, value)
   }
@@ -123,6 +130,7 @@ export class VcpuTimers {
 
   #setLevel(timer: TimerRow, level: boolean): void {
     if (this.#level[timer.name] === level) return
+    this.changed()
     this.#level[timer.name] = level
     this.#high += level ? 1 : -1
     this.#vcpu.vm.distributor.setPpiLevel(this.#vcpu.index, timer.ppi, level)
@@ -131,9 +139,12 @@ export class VcpuTimers {
   /** Some line is high or some timer outside the hardware runs: `sync` is needed. */
   get needsSync(): boolean {
     if (this.#high > 0) return true
-    const onHardware = this.onHardware
-    for (const timer of this.#all) if (timer !== onHardware && (this.#get(timer.ctl) & CTL.ENABLE) !== 0n) return true
-    return false
+    // L1 writes timers in a page unseen.
+    if (this.#softRuns === undefined || this.#vcpu.nested?.pageLive === true) {
+      const onHardware = this.onHardware
+      this.#softRuns = this.#all.some(timer => timer !== onHardware && (this.#get(timer.ctl) & CTL.ENABLE) !== 0n)
+    }
+    return this.#softRuns
   }
 
   /** The machine's virtual timer PPI was acknowledged and stays active until the guest deactivates the virtual one. */
@@ -160,6 +171,12 @@ export class VcpuTimers {
 
   /** Count at which a line that L0 computes will rise; NEVER if none. `all`: the timer on the hardware as well (a vCPU that is not running). */
   nextRise(all: boolean): bigint {
+    if (all) return this.#nextRise(true)
+    if (this.#nextSoftRise === undefined || this.#vcpu.nested?.pageLive === true) this.#nextSoftRise = this.#nextRise(false)
+    return this.#nextSoftRise
+  }
+
+  #nextRise(all: boolean): bigint {
     let next = NEVER
     const onHardware = this.onHardware
     for (const timer of this.#all) {

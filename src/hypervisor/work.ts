@@ -11,8 +11,6 @@ export const WORK = {
   fromHostPart: 'HVC from the host part',
   /** `split`: the host part's run loop around one exit: interrupts on and off, vgic and timer flush and sync, dispatch. */
   runLoop: 'run loop of the host part',
-  /** Choosing and running an exit handler. */
-  dispatch: 'exit dispatch',
   hypercall: 'hypercall',
   systemRegister: 'system register emulation',
   mmio: 'MMIO decode',

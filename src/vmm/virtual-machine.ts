@@ -74,7 +74,7 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
     config, uart,
     load: () => {
       const { memory } = environment
-      memory.fill(pa, description.memBytes, 0)
+      // RAM is zero at reset.
       for (const { address, bytes } of plan.placements) memory.writeBytes(address - RAM_BASE + pa, bytes)
     },
   }

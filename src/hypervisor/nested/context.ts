@@ -25,6 +25,7 @@ export function changeContext(core: Core, vcpu: Vcpu, next: Context): void {
   }
   vcpu.context = next
   trapsChanged(vcpu)
+  vcpu.timers.changed()
   if (next.kind === 'vEL2') {
     nested.e2h = nested.virtualE2H
     virtualToShadow(vcpu)
@@ -64,5 +65,6 @@ export function remap(core: Core, vcpu: Vcpu, change: () => void): void {
   virtualToShadow(vcpu)
   nested.pushPage()
   trapsChanged(vcpu)
+  vcpu.timers.changed()
   vcpu.gic.changed = true
 }

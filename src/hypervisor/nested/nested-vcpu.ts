@@ -52,6 +52,8 @@ export class NestedVcpu {
     const { el2, features } = this.#vcpu.vm.config
     this.settled = el2 !== 'nvhe-or-vhe' || !features.has('FEAT_VHE')
     this.pageLive = false
+    // `vhe`: E2H is RES1.
+    if (el2 === 'vhe') this.#vcpu.virtual.u64[SLOT.HCR_EL2] = this.#vcpu.virtual.u64[SLOT.HCR_EL2]! | HCR.E2H
     this.e2h = this.virtualE2H
     this.gic.reset()
   }

@@ -28,9 +28,11 @@ const COMPUTED = new Set<number>([SLOT.ICH_MISR_EL2, SLOT.ICH_EISR_EL2, SLOT.ICH
 export function emulateAtVirtualEL2(core: Core, vcpu: Vcpu, exit: Exit, row: Row | undefined, read: boolean, Rt: number): Outcome {
   const nested = vcpu.nested!
   // A page lets L1 change E2H unseen. The access may have trapped only because the machine still runs the other mode: try again.
-  if (reconsiderE2H(core, vcpu)) return { kind: 'resume', action: 'E2H has changed' }
-  // `resolve` reads the virtual file; while the page is live its HCR_EL2 is the truth.
-  vcpu.virtual.u64[SLOT.HCR_EL2] = nested.e2h ? nested.get(SLOT.HCR_EL2) | HCR.E2H : nested.get(SLOT.HCR_EL2)
+  if (nested.pageLive) {
+    if (reconsiderE2H(core, vcpu)) return { kind: 'resume', action: 'E2H has changed' }
+    // `resolve` reads the virtual file; while the page is live its HCR_EL2 is the truth.
+    vcpu.virtual.u64[SLOT.HCR_EL2] = nested.e2h ? nested.get(SLOT.HCR_EL2) | HCR.E2H : nested.get(SLOT.HCR_EL2)
+  }
   const resolution = resolve(row, read ? 'read' : 'write', vcpu.el, vcpu.controls)
   if (resolution.kind === 'trap') return injectHere(vcpu, syndrome.systemRegister(row!.key, Rt, read), `inject to vEL2: ${resolution.rule}`)
   if (resolution.kind !== 'register') return injectUndefined(vcpu, resolution.rule)
@@ -71,7 +73,8 @@ function writeVirtual(core: Core, vcpu: Vcpu, row: Row, written: bigint): Outcom
     vcpu.timers.write(host, slot, written)
     return EMULATED
   }
-  const value = sanitise(row, written, vcpu.controls, vcpu.virtual.u64[slot])
+  let value = sanitise(row, written, vcpu.controls, vcpu.virtual.u64[slot])
+  if (slot === SLOT.HCR_EL2 && vcpu.vm.config.el2 === 'vhe') value |= HCR.E2H
   const home = homeOf(slot)
   if (home !== undefined) {
     const place = placeOf(home, nested)
@@ -97,6 +100,7 @@ function writeVirtual(core: Core, vcpu: Vcpu, row: Row, written: bigint): Outcom
       } else reconsiderE2H(core, vcpu)
       break
     case SLOT.CNTVOFF_EL2:
+      vcpu.timers.changed()
       if (vcpu.loaded) host.msr(SLOT.CNTVOFF_EL2, vcpu.timers.hardwareOffset())
       vcpu.timers.sync(host)
       break
