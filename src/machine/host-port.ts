@@ -1,13 +1,13 @@
 /**
  * `hypervisor/host.ts` on the machine: what L0 does, done to the PE that runs now, counted and charged by the cost model (design D6, D8).
  */
-import { copySlot } from '../arch/register-file.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import type { ListingDistributor } from '../arch/gic-listing.ts'
 import type { Cpu } from '../cpu/cpu.ts'
 import type { PE } from '../cpu/pe.ts'
+import { RegisterMoves } from '../cpu/register-moves.ts'
 import { HASHED } from '../cpu/trace-hash.ts'
 import type { GicFrame, Host, PhysicalMemory, RegisterList } from '../hypervisor/host.ts'
 import { atOperation, tlbiRow } from '../mmu/index.ts'
@@ -71,6 +71,7 @@ export class HostPort implements Host {
   readonly #cpu: Cpu
   readonly #target: PE
   readonly #distributor: ListingDistributor
+  readonly #lists = new Map<RegisterList, RegisterMoves | undefined>()
 
   constructor(options: HostPortOptions) {
     this.#cpu = options.cpu
@@ -122,22 +123,44 @@ export class HostPort implements Host {
   }
 
   save(list: RegisterList, into: RegisterFile): void {
-    const { core } = this.#cpu
-    for (const { register, slot } of list.moves) {
-      if (rowOfSlot(register).storage === 'slot') {
-        copySlot(this.#target.file, register, into, slot)
-        this.counters.registerReads[register]!++
-        core.charge(core.costs.systemRegisterRead)
-      } else into.u64[slot] = this.mrs(register)
-      this.#memoryWord()
+    const { moves } = list, plain = this.#plain(list)
+    if (plain === undefined) {
+      for (const { register, slot } of moves) {
+        into.u64[slot] = this.mrs(register)
+        this.#memoryWord()
+      }
+      return
     }
+    plain.save(this.#target.file, into)
+    const { core } = this.#cpu, { registerReads } = this.counters
+    for (let i = 0; i < moves.length; i++) registerReads[moves[i]!.register]!++
+    this.counters.memoryWords += moves.length
+    core.charge(moves.length * (core.costs.systemRegisterRead + core.costs.memoryAccess))
   }
 
   restore(list: RegisterList, from: RegisterFile): void {
-    for (const { register, slot } of list.moves) {
-      this.#memoryWord()
-      this.msr(register, from.u64[slot]!)
+    const { moves } = list, plain = this.#plain(list)
+    if (plain === undefined) {
+      for (const { register, slot } of moves) {
+        this.#memoryWord()
+        this.msr(register, from.u64[slot]!)
+      }
+      return
     }
+    plain.restore(this.#target.file, from)
+    const { core } = this.#cpu, { registerWrites } = this.counters
+    for (let i = 0; i < moves.length; i++) registerWrites[moves[i]!.register]!++
+    this.counters.memoryWords += moves.length
+    core.charge(moves.length * (core.costs.systemRegisterWrite + core.costs.memoryAccess))
+  }
+
+  /** The list worked out for bulk moves; undefined when a register of it is more than storage. */
+  #plain(list: RegisterList): RegisterMoves | undefined {
+    if (this.#lists.has(list)) return this.#lists.get(list)
+    const moves = list.moves.map(({ register, slot }) => ({ row: rowOfSlot(register), slot }))
+    const plain = RegisterMoves.isPlain(moves.map(({ row }) => row)) ? new RegisterMoves(this.#cpu.core, moves) : undefined
+    this.#lists.set(list, plain)
+    return plain
   }
 
   #memoryWord(): void {
