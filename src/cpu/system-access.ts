@@ -15,6 +15,7 @@ import type { MemoryAccess } from './translation.ts'
 const READ = 1 << 21
 /** Registers of the EL1&0 regime; others with the effect 'translation' belong to EL2's. VTTBR and VTCR are stage 2 of EL1&0. */
 const EL1_TRANSLATION = new Set<number>([SLOT.SCTLR_EL1, SLOT.TCR_EL1, SLOT.TTBR0_EL1, SLOT.TTBR1_EL1, SLOT.MAIR_EL1, SLOT.VTTBR_EL2, SLOT.VTCR_EL2])
+export const belongsToEL1Regime = (row: Row): boolean => EL1_TRANSLATION.has(row.slot)
 
 export class SystemAccess {
   readonly #core: Core
@@ -125,15 +126,15 @@ export class SystemAccess {
    * neither runs on the PE's contexts nor is interrupted; its return from EL2 brings them in line.
    */
   store(row: Row, value: bigint, quiet = false): boolean {
-    const core = this.#core, { pe } = core, { u64 } = pe.file
+    const core = this.#core, { pe } = core, { u64 } = pe.file, before = row.slot >= 0 ? u64[row.slot]! : 0n
     if (row.storage === 'special') {
       const special = this.#registers.of(row)
       if (special.write === undefined) return false
-      special.write(sanitise(row, value, core.controls, row.slot >= 0 ? u64[row.slot]! : 0n))
-    } else u64[row.slot] = sanitise(row, value, core.controls, u64[row.slot]!)
+      special.write(sanitise(row, value, core.controls, before))
+    } else u64[row.slot] = sanitise(row, value, core.controls, before)
     switch (row.effect) {
       case 'translation':
-        if (EL1_TRANSLATION.has(row.slot)) pe.views.changedEL1()
+        if (belongsToEL1Regime(row)) pe.views.changedEL1()
         else pe.views.changedEL2()
         pe.vncrPage = -1
         if (!quiet) this.#stateChanged()
@@ -161,7 +162,7 @@ export class SystemAccess {
         break
       case 'debug':
         // MDSCR_EL1.SS: the run loop steps.
-        if (row.slot === SLOT.MDSCR_EL1) core.endTurn()
+        if (row.slot === SLOT.MDSCR_EL1 && ((before | u64[row.slot]!) & 1n) !== 0n) core.endTurn()
         break
     }
     return true

@@ -139,9 +139,14 @@ export function applies(rule: CompiledRule, words: Int32Array, context: number):
   return rule.limit < 0 ? field === rule.value : (field >>> rule.shift) <= rule.limit
 }
 
+/** Bits of `row` that can be written, are read-only, and are RES1, with these features. */
+export function masksOfRow(row: Row, controls: Pick<Controls, 'features' | 'gicVersion'>): Masks {
+  return compiledFor(controls.features, controls.gicVersion).masks[row.index]!
+}
+
 /** The value that a write of `value` leaves in the register: RES0, RES1 and read-only bits of `row` with these features. */
 export function sanitise(row: Row, value: bigint, controls: Pick<Controls, 'features' | 'gicVersion'>, current = 0n): bigint {
-  const masks = compiledFor(controls.features, controls.gicVersion).masks[row.index]!
+  const masks = masksOfRow(row, controls)
   return (value & masks.write) | (current & masks.readOnly) | masks.res1
 }
 

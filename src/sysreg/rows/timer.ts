@@ -21,7 +21,7 @@ export const TIMER_ROWS = {
   CNTV_TVAL_EL0: register(3, 3, 14, 3, 0, { vhe: 'CNTHV_TVAL_EL2', fields: TVAL, traps: TIMER.virtualTimer, ...special }),
   CNTV_CTL_EL0: register(3, 3, 14, 3, 1, { ...timer(0x170, 'CNTHV_CTL_EL2'), fields: CTL, traps: TIMER.virtualTimer, el12Traps: [TIMER.EL1NVVCT] }),
   CNTV_CVAL_EL0: register(3, 3, 14, 3, 2, { ...timer(0x168, 'CNTHV_CVAL_EL2'), traps: TIMER.virtualTimer, el12Traps: [TIMER.EL1NVVCT] }),
-  CNTKCTL_EL1: register(3, 0, 14, 1, 0, { vhe: 'CNTHCTL_EL2', fields: `EL0PCTEN 0, EL0VCTEN 1, ${EVENTS}, EL0VTEN 8, EL0PTEN 9`, effect: 'timer' }),
+  CNTKCTL_EL1: register(3, 0, 14, 1, 0, { vhe: 'CNTHCTL_EL2', fields: `EL0PCTEN 0, EL0VCTEN 1, ${EVENTS}, EL0VTEN 8, EL0PTEN 9`, effect: 'none' }),
   CNTVOFF_EL2: register(3, 4, 14, 0, 3, { vncr: { offset: 0x060, when: 'always' }, neve: { as: 'cached' }, effect: 'timer' }),
   CNTPOFF_EL2: register(3, 4, 14, 0, 6, { feature: 'FEAT_ECV', vncr: { offset: 0x1a8, when: 'always' }, effect: 'timer' }),
   // E2H=0: EL1PCTEN 0, EL1PCEN 1. E2H=1: EL0PCTEN 0, EL0VCTEN 1, EL0VTEN 8, EL0PTEN 9, EL1PCTEN 10, EL1PTEN 11.
