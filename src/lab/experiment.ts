@@ -53,7 +53,7 @@ export function measure(configuration: Configuration, guests: Guests, options: M
     l0: createL0({
       policy: options.policy ?? 'split',
       vms: [{
-        image, memBytes: MEMORY.vm, smp: VCPUS, gic, append: nested ? `vcpus=${VCPUS} ${arguments_}` : arguments_,
+        image, memBytes: MEMORY.vm, smp: VCPUS, gic, append: nested ? `vcpus=${VCPUS} -- ${arguments_}` : arguments_,
         ...(guest === null ? {} : { initrd: guests.benchImage, el2: guest }),
         ...(paravirt === null ? {} : { paravirt }),
         console: byte => { printed.push(byte) },
