@@ -2,10 +2,8 @@
 import { syndrome } from '../arch/esr.ts'
 import { DAIF_MASK, MODE, PSTATE, elOf } from '../arch/pstate.ts'
 import { SLOT } from '../sysreg/index.ts'
-import type { Outcome, VirtualException } from './outcome.ts'
+import type { FarAndIpa, Outcome, VirtualException } from './outcome.ts'
 import type { Vcpu } from './vcpu.ts'
-
-export interface FarAndIpa { readonly far: bigint, /** Stage 2 faults: HPFAR_EL2 for the guest hypervisor. */ readonly ipa?: number }
 
 export const VECTOR: Readonly<Record<VirtualException, bigint>> = { sync: 0n, irq: 0x80n, fiq: 0x100n, serror: 0x180n }
 const SCTLR_SPAN = 1n << 23n

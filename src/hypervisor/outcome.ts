@@ -1,5 +1,5 @@
 /** What a handler wants to happen. Handlers decide; `apply` in run.ts acts, so that the order of effects stands in one place. */
-import type { FarAndIpa } from './inject.ts'
+export interface FarAndIpa { readonly far: bigint, /** Stage 2 faults: HPFAR_EL2 for the guest hypervisor. */ readonly ipa?: number }
 
 export type VirtualException = 'sync' | 'irq' | 'fiq' | 'serror'
 
