@@ -159,6 +159,16 @@ describe('acknowledge, priority drop, deactivation', () => {
     expect(get('ICC_RPR_EL1')).toBe(0xff)
   })
 
+  test('the same level active in both groups is dropped in Group 0 first', () => {
+    const { get, set } = ready3()
+    set('ICC_AP0R0_EL1', 1 << 4)
+    set('ICC_AP1R0_EL1', 1 << 4)
+    set('ICC_EOIR1_EL1', 40)
+    expect([get('ICC_AP0R0_EL1'), get('ICC_AP1R0_EL1')]).toEqual([1 << 4, 1 << 4])
+    set('ICC_EOIR0_EL1', 40)
+    expect([get('ICC_AP0R0_EL1'), get('ICC_AP1R0_EL1'), get('ICC_RPR_EL1')]).toEqual([0, 1 << 4, 0x20])
+  })
+
   test('EOImode 1: EOIR drops the priority, DIR deactivates; with EOImode 0 DIR does nothing', () => {
     const { pe, distributor, get, set } = ready3()
     set('ICC_CTLR_EL1', 2)
