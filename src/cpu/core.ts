@@ -37,6 +37,8 @@ export interface Unimplemented {
   readonly pc: bigint
   readonly el: EL
   readonly feature?: string | undefined
+  /** Symbol at `pc`, where the machine knows one. */
+  readonly symbol?: string | undefined
 }
 
 export type EL2Entry = 'sync' | 'irq' | 'fiq' | 'serror'
@@ -98,6 +100,8 @@ export class Core {
   /** Cycles that may be charged in this run before its budget must shrink. */
   #slack = Infinity
   #running = false
+  /** `endTurn` has been called since the run loop cleared this. */
+  turnEnded = false
 
   constructor(options: CoreOptions) {
     this.features = options.features
@@ -166,7 +170,10 @@ export class Core {
   }
 
   /** Ends the current run after this instruction. */
-  endTurn(): void { if (this.#running) this.engine.limit(0) }
+  endTurn(): void {
+    this.turnEnded = true
+    if (this.#running) this.engine.limit(0)
+  }
 
   // ---- controls ----
 

@@ -8,6 +8,7 @@ import { PSTATE, elOf } from '../arch/pstate.ts'
 import { ACCESS } from '../engine/callbacks.ts'
 import type { Callbacks } from '../engine/callbacks.ts'
 import type { EngineApi } from '../engine/engine.ts'
+import { decode } from '../isa/decode.ts'
 import type { ExceptionKind, PacKey, PstateField, WaitKind } from '../isa/semantics.ts'
 import { SLOT, brkTarget, daifTrap, eretTrap, fpTrap, hvcAvailability, pauthEnabled, pauthTrap, smcTrap, svcTarget, wfxTrap } from '../sysreg/index.ts'
 import type { Resolution } from '../sysreg/index.ts'
@@ -116,7 +117,10 @@ export class Cpu {
       exception: (kind, immediate) => this.#exception(kind, immediate),
       exceptionReturn: key => this.#exceptionReturn(key),
       undefined: () => exceptions.undefinedInstruction(),
-      unimplemented: word => core.unimplemented('instruction', `0x${word.toString(16).padStart(8, '0')}`),
+      unimplemented: word => {
+        const row = decode(word)?.row
+        core.unimplemented('instruction', `${row?.name ?? 'instruction'} (0x${(word >>> 0).toString(16).padStart(8, '0')})`, row?.feature)
+      },
       wait: kind => this.#wait(kind),
       sendEvent: local => {
         core.pe.event = true

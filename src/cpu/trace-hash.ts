@@ -30,17 +30,16 @@ export class TraceHash {
     this.add(Number((value >> 32n) & 0xffff_ffffn) | 0)
   }
 
-  /** Adds memory by 4 KiB page; pages of zeros are left out, so that untouched RAM costs one scan. */
-  addMemory(words: Int32Array): void {
-    const pageWords = 1024
-    for (let page = 0; page < words.length; page += pageWords) {
-      const end = Math.min(page + pageWords, words.length)
+  /** Adds memory by 4 KiB page, in order of page number; pages of zeros are left out, whether they have been written or not. */
+  addMemory(pages: ReadonlyMap<number, Uint8Array>): void {
+    for (const page of [...pages.keys()].sort((a, b) => a - b)) {
+      const bytes = pages.get(page)!, words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
       let any = 0
-      for (let i = page; i < end; i++) any |= words[i]!
+      for (const word of words) any |= word
       if (any === 0) continue
       this.add(HASHED.memory)
-      this.add(page / pageWords)
-      for (let i = page; i < end; i++) this.add(words[i]!)
+      this.add(page)
+      for (const word of words) this.add(word)
     }
   }
 

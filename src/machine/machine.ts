@@ -1,6 +1,7 @@
 /** The machine: PEs, RAM, devices and firmware of one board, and optionally L0 at its EL2. */
 import { RAM_BASE, affinityOf, createBoard } from '../arch/board.ts'
 import type { Board } from '../arch/board.ts'
+import { BadInput } from '../arch/bad-input.ts'
 import { UNIT_COSTS } from '../arch/cost.ts'
 import { profile } from '../arch/features.ts'
 import type { Profile } from '../arch/features.ts'
@@ -17,10 +18,13 @@ import { SLOT, SLOTS, resetValues } from '../sysreg/index.ts'
 import { HostPort } from './host-port.ts'
 import type { MachineOptions, RunLimits } from './options.ts'
 import type { Outcome } from './outcome.ts'
+import { PageStore } from './page-store.ts'
 import { physicalMemory } from './physical-memory.ts'
 import { firmwareCall } from './psci.ts'
 import type { PowerControl } from './psci.ts'
 import { RunLoop } from './run-loop.ts'
+import { restorePE, savePE } from './snapshot.ts'
+import type { Snapshot } from './snapshot.ts'
 import { TextMatcher } from './text-matcher.ts'
 import { wire } from './wiring.ts'
 import type { Wiring } from './wiring.ts'
@@ -43,9 +47,12 @@ export class Machine {
   readonly #l0: EL2Software | undefined
   readonly #loop: RunLoop
   readonly #hash: TraceHash | undefined
+  readonly #pages: PageStore
   #outcome: Outcome | undefined
   #matcher: TextMatcher | undefined
   #finished = false
+  /** Console bytes after the end of a run. */
+  readonly #held: number[] = []
 
   constructor(options: MachineOptions) {
     const name = options.board ?? 'virt'
@@ -77,7 +84,7 @@ export class Machine {
       },
       firmware: pe => this.#firmware(pe),
       enterEL2: attached ? (pe, kind) => this.#enterEL2(pe, kind) : undefined,
-      unimplemented: detail => { this.#stop({ kind: 'unimplemented', detail }) },
+      unimplemented: detail => { this.#stop({ kind: 'unimplemented', detail: { ...detail, symbol: options.symbolAt?.(detail.pc) } }) },
       died: detail => { this.#stop({ kind: 'died', detail }) },
     }
     this.cpu = new Cpu({
@@ -89,6 +96,7 @@ export class Machine {
     this.cpu.core.hash = this.#hash
     this.cpu.core.onEvent = options.onEvent
     this.memory = physicalMemory(this.cpu.engine.ram)
+    this.#pages = new PageStore(this.cpu.engine)
     const reservedSize = options.reservedBytes ?? (attached ? 16 * MEGABYTE : 0)
     this.reserved = { base: RAM_BASE + memBytes - reservedSize, size: reservedSize }
     this.#loop = new RunLoop({
@@ -137,6 +145,10 @@ export class Machine {
     if (this.#finished && this.#outcome !== undefined) return this.#outcome
     this.#outcome = undefined
     this.#matcher = limits.until === undefined ? undefined : new TextMatcher(limits.until)
+    for (const byte of this.#held.splice(0)) {
+      if (this.#outcome === undefined) this.#show(byte)
+      else this.#held.push(byte)
+    }
     const end = limits.maxInstructions === undefined ? Infinity : this.instructions + limits.maxInstructions
     for (let turns = 1; this.#outcome === undefined; turns++) {
       const left = end === Infinity ? Infinity : end - this.instructions
@@ -189,11 +201,61 @@ export class Machine {
       for (let n = 0; n < 32; n++) for (const half of [0, 1] as const) hash.add64(engine.state.v(n, half))
       for (const word of pe.file.i32) hash.add(word)
     }
-    core.switchTo(current)
-    this.cpu.memory.select()
-    const bytes = engine.ram.bytes(RAM_BASE, engine.ram.size)
-    hash.addMemory(new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4))
+    this.#switchTo(current)
+    hash.addMemory(this.#pages.capture())
     return hash.text()
+  }
+
+  #switchTo(pe: PE): void {
+    this.cpu.core.switchTo(pe)
+    this.cpu.stateChanged()
+  }
+
+  // ---- snapshots ----
+
+  /** Not from a callback of a run. Throws RangeError when L0 is attached: its state is not in the machine. */
+  save(): Snapshot {
+    if (this.#l0 !== undefined) throw new RangeError('a machine with L0 attached cannot be saved')
+    const { gic, uart, clock } = this.wiring
+    return {
+      format: 1, machine: this.#description(), pes: this.cpu.pes.map(pe => savePE(pe, this.cpu.engine)), distributor: gic.distributor.save(), interfaces: gic.cpuInterfaces.map(each => each.save()),
+      devices: { uart: uart.save(), clock: clock.save() }, pmu: this.cpu.pmu.save(), lastCount: this.cpu.core.lastCount, cut: this.#loop.save(), hash: this.#hash?.save(), pages: this.#pages.capture(),
+    }
+  }
+
+  /** Goes back to a snapshot of a machine that is made of the same. Throws BadInput when it is not. */
+  restore(snapshot: Snapshot): void {
+    if (snapshot.format !== 1 || snapshot.machine !== this.#description()) throw new BadInput('snapshot', `is of another machine: ${snapshot.machine} instead of ${this.#description()}`)
+    const { gic, uart, clock } = this.wiring, { core, engine } = this.cpu
+    this.#pages.restore(snapshot.pages)
+    this.cpu.pes.forEach((pe, i) => {
+      const saved = snapshot.pes[i]!
+      engine.restorePe(pe.index, saved)
+      restorePE(pe, saved)
+    })
+    gic.distributor.restore(snapshot.distributor)
+    gic.cpuInterfaces.forEach((each, i) => each.restore(snapshot.interfaces[i]))
+    uart.restore(snapshot.devices['uart'])
+    clock.restore(snapshot.devices['clock'])
+    this.cpu.pmu.restore(snapshot.pmu)
+    core.lastCount = snapshot.lastCount
+    if (snapshot.hash !== undefined) this.#hash?.restore(snapshot.hash)
+    this.#loop.restore(snapshot.cut)
+    // Translations of what RAM was before.
+    engine.tlb.invalidate(() => true)
+    for (const pe of this.cpu.pes) {
+      pe.timers.restore(snapshot.pes[pe.index]!.timerLevels, core.count(pe))
+      pe.linesChanged = true
+    }
+    this.#outcome = undefined
+    this.#finished = false
+    this.#held.length = 0
+    this.#switchTo(core.pe)
+  }
+
+  #description(): string {
+    const { name, gic, cpus, el2, memBytes } = this.board
+    return `${name} GICv${gic}, ${cpus} PEs, ${memBytes} bytes, EL2 ${el2 ? 'yes' : 'no'}, ${[...this.profile.features].join(' ')}`
   }
 
   #hashAccess(kind: number, pe: number, pa: number, size: number, value: number): void {
@@ -206,6 +268,15 @@ export class Machine {
 
   #print(byte: number): void {
     this.#hash?.add(HASHED.console | (byte << 8))
+    // A run ends at the next branch after the byte that ends it: what comes in between belongs to the next run.
+    if (this.#outcome !== undefined) {
+      this.#held.push(byte)
+      return
+    }
+    this.#show(byte)
+  }
+
+  #show(byte: number): void {
     this.#options.console?.(byte)
     if (this.#matcher?.next(byte) === true) {
       this.#outcome ??= { kind: 'until', text: this.#matcher.text }

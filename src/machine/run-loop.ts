@@ -23,9 +23,14 @@ export interface RunLoopOptions {
   readonly pollDevices: () => void
 }
 
+/** The PE and the instructions that are left of a turn that was cut short. */
+export interface CutTurn { readonly pe: number, readonly instructions: number }
+
 export class RunLoop {
   readonly #options: RunLoopOptions
   readonly #cpu: Cpu
+  /** A turn that the limit of a run cut short: it goes on first, so that interleavings do not depend on how often `run` is called. */
+  #cut: { readonly pe: PE, readonly instructions: number } | undefined
 
   constructor(options: RunLoopOptions) {
     this.#options = options
@@ -35,6 +40,16 @@ export class RunLoop {
   /** One turn of one PE, at most `most` instructions. Undefined: no PE can run, now or later. */
   turn(most: number): PE | undefined {
     const { core, pes } = this.#cpu
+    const cut = this.#cut
+    this.#cut = undefined
+    if (cut !== undefined && cut.pe.power === 'on' && cut.pe.waiting === 'none') {
+      let rival = Infinity
+      for (const each of pes) if (each !== cut.pe) rival = Math.min(rival, this.#nextTime(each))
+      this.#switchTo(cut.pe)
+      this.#prepare(cut.pe, 0)
+      this.#execute(cut.pe, most, rival, cut.instructions)
+      return cut.pe
+    }
     let pe: PE | undefined, time = Infinity, rival = Infinity
     for (const each of pes) {
       const at = this.#nextTime(each)
@@ -45,13 +60,19 @@ export class RunLoop {
       } else if (at < rival) rival = at
     }
     if (pe === undefined) return undefined
-    if (core.pe !== pe) {
-      core.switchTo(pe)
-      this.#cpu.memory.select()
-    }
+    this.#switchTo(pe)
     this.#prepare(pe, time)
-    if (pe.power === 'on' && pe.waiting === 'none') this.#execute(pe, most, rival)
+    if (pe.power === 'on' && pe.waiting === 'none') this.#execute(pe, most, rival, pes.length > 1 ? this.#options.quantum : ALONE)
     return pe
+  }
+
+  save(): CutTurn | undefined { return this.#cut === undefined ? undefined : { pe: this.#cut.pe.index, instructions: this.#cut.instructions } }
+  restore(cut: CutTurn | undefined): void { this.#cut = cut === undefined ? undefined : { pe: this.#cpu.pes[cut.pe]!, instructions: cut.instructions } }
+
+  #switchTo(pe: PE): void {
+    if (this.#cpu.core.pe === pe) return
+    this.#cpu.core.switchTo(pe)
+    this.#cpu.memory.select()
   }
 
   /** The cycle at which this PE has something to do; Infinity if nothing of its own will wake it. */
@@ -92,7 +113,7 @@ export class RunLoop {
     if (was === 'EL2') this.#options.wakeEL2(pe)
   }
 
-  #execute(pe: PE, most: number, rival: number): void {
+  #execute(pe: PE, most: number, rival: number, turn: number): void {
     const cpu = this.#cpu, { core } = cpu
     for (let i = 0; i < INTERRUPTS_IN_A_ROW; i++) {
       const delivery = cpu.interrupts.deliverable()
@@ -110,13 +131,12 @@ export class RunLoop {
     }
     const now = core.cycles(pe), perInstruction = core.costs.instruction
     let room = Math.min(pe.timers.deadline * CYCLES_PER_COUNT, this.#options.deviceDeadline()) - now
-    let budget = ALONE
-    if (cpu.pes.length > 1) {
-      budget = this.#options.quantum
-      // Ahead of the next PE by at most the quantum, charges included.
-      room = Math.min(room, rival - now + this.#options.quantum * perInstruction)
-    }
-    budget = Math.max(1, Math.min(budget, most, Math.ceil(room / perInstruction)))
-    core.run(budget, room)
+    // Ahead of the next PE by at most the quantum, charges included.
+    if (cpu.pes.length > 1) room = Math.min(room, rival - now + this.#options.quantum * perInstruction)
+    const before = cpu.engine.instructions(pe.index)
+    core.turnEnded = false
+    core.run(Math.max(1, Math.min(turn, most, Math.ceil(room / perInstruction))), room)
+    const left = turn - (cpu.engine.instructions(pe.index) - before)
+    if (cpu.pes.length > 1 && left > 0 && !core.turnEnded && core.cycles(pe) < now + room) this.#cut = { pe, instructions: left }
   }
 }
