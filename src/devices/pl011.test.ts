@@ -79,7 +79,7 @@ describe('reception', () => {
     const { uart: device, get, set } = uart()
     set(LCR_H, FEN)
     set(IFLS, select << 3)
-    device.receive(new Array<number>(trigger - 1).fill(1))
+    device.receive(Array.from({ length: trigger - 1 }, () => 1))
     expect(get(RIS) & RX).toBe(0)
     device.receive([1])
     expect(get(RIS) & RX).toBe(RX)
@@ -130,5 +130,5 @@ test('save and restore through JSON at any moment; all bytes arrive in order', (
 test('a snapshot that is not one is refused', () => {
   const { uart: device } = uart()
   const good = device.save() as Record<string, unknown>
-  for (const bad of [null, {}, { ...good, fifo: new Array(17).fill(0) }, { ...good, registers: {} }, { ...good, raw: -1 }]) expect(() => device.restore(bad)).toThrow('snapshot')
+  for (const bad of [null, {}, { ...good, fifo: Array.from({ length: 17 }, () => 0) }, { ...good, registers: {} }, { ...good, raw: -1 }]) expect(() => device.restore(bad)).toThrow('snapshot')
 })

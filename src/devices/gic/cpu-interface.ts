@@ -6,7 +6,8 @@ import { fieldsOf, integerIn } from '../saved-state.ts'
 import type { GicDistributor } from './distributor.ts'
 import { GICC_REGISTERS, GICH_LR0, GICH_REGISTERS, GICV_REGISTERS } from './memory-frames.ts'
 import { PhysicalInterface } from './physical-interface.ts'
-import { HYPERVISOR_REGISTERS, INTERFACE_REGISTERS } from './system-registers.ts'
+import { SYSTEM_REGISTERS } from './system-registers.ts'
+import type { SystemRegister } from './system-registers.ts'
 import { VirtualInterface } from './virtual-interface.ts'
 
 export interface CpuInterfaceOptions {
@@ -21,12 +22,6 @@ export interface CpuInterfaceOptions {
 }
 
 const SRE_EL2_ENABLE = 1 << 3
-const LR_NAME = /^ICH_LR(\d+)_EL2$/
-/**
- * Registers that generate SGIs, and whether an SGI that is of Group 1 at the target is forwarded. With one security state SGI1R reaches
- * both groups, the other two Group 0 only (IHI0069 12.1.10, forwarding with GICD_CTLR.DS = 1).
- */
-const SGI_REGISTERS: ReadonlyMap<string, boolean> = new Map([['SGI0R_EL1', false], ['ASGI1R_EL1', false], ['SGI1R_EL1', true]])
 
 export class CpuInterface implements GicCpuInterface {
   readonly version: GicVersion
@@ -37,7 +32,6 @@ export class CpuInterface implements GicCpuInterface {
   readonly #virtual: VirtualInterface
   /** ICC_SRE_EL2.Enable; what it traps is the CPU's business. */
   #sreEnable = SRE_EL2_ENABLE
-  readonly #listNames = new Map<string, number>()
 
   constructor(options: CpuInterfaceOptions) {
     const { distributor, cpu, virtualPriorityBits = 5, maintenance = PPI.maintenance } = options
@@ -53,7 +47,6 @@ export class CpuInterface implements GicCpuInterface {
       deactivatePhysical: intid => distributor.deactivate(cpu, intid, 0),
       maintenance: level => distributor.setPpiLevel(cpu, maintenance, level),
     })
-    for (let n = 0; n < listRegisters; n++) this.#listNames.set(`ICH_LR${n}_EL2`, n)
   }
 
   irqLine(): boolean { return this.#physical.irq }
@@ -64,38 +57,56 @@ export class CpuInterface implements GicCpuInterface {
   /** The distributor has something new for this PE. */
   distributorChanged(): void { if (this.#physical.refresh()) this.onChange() }
 
+  /** A list register that is not implemented is RAZ/WI; whether it is UNDEFINED, and all traps, are the CPU's business. */
   readRegister(name: GicRegisterName, virtual: boolean): bigint {
-    const list = this.#listRegister(name)
-    if (list !== undefined) return list < 0 ? 0n : BigInt(this.#virtual.lists.readHigh(list)) << 32n | BigInt(this.#virtual.lists.readLow(list))
-    if (name === 'ICC_SRE_EL2') return BigInt(7 | this.#sreEnable)
-    if (name.startsWith('ICH_')) {
-      const value = HYPERVISOR_REGISTERS.get(name)?.read?.(this.#virtual)
-      if (value === undefined) throw new Error(`no register ${name} to read`)
-      return BigInt(value)
+    const register = this.#register(name)
+    switch (register.kind) {
+      case 'list': {
+        const { lists } = this.#virtual
+        return register.n < lists.count ? BigInt(lists.readHigh(register.n)) << 32n | BigInt(lists.readLow(register.n)) : 0n
+      }
+      case 'enable': return BigInt(7 | this.#sreEnable)
+      case 'hypervisor': return BigInt(register.row.read!(this.#virtual))
+      case 'interface': {
+        const { row } = register
+        if (row.read === undefined) break
+        const side = virtual || register.virtual ? this.#virtual : this.#physical
+        const value = row.read(side)
+        if (row.acknowledges) this.#refresh(side)
+        return BigInt(value)
+      }
+      case 'sgi': break
+      default: register satisfies never
     }
-    const row = this.#interfaceRow(name)
-    const value = row.read?.(this.#side(name, virtual))
-    if (value === undefined) throw new Error(`no register ${name} to read`)
-    if (row.acknowledges) this.#refresh()
-    return BigInt(value)
+    throw new Error(`${name} is write-only`)
   }
 
   writeRegister(name: GicRegisterName, value: bigint, virtual: boolean): void {
+    const register = this.#register(name)
     const low = Number(BigInt.asUintN(32, value))
-    const list = this.#listRegister(name)
-    if (list !== undefined) {
-      if (list >= 0) this.#virtual.lists.write(list, low, Number(BigInt.asUintN(32, value >> 32n)))
-    } else if (name === 'ICC_SRE_EL2') {
-      this.#sreEnable = low & SRE_EL2_ENABLE
-    } else if (SGI_REGISTERS.has(name.slice(4))) {
-      this.#generateSgis(value, SGI_REGISTERS.get(name.slice(4))!)
-    } else if (name.startsWith('ICH_')) {
-      if (!HYPERVISOR_REGISTERS.has(name)) throw new Error(`no register ${name}`)
-      HYPERVISOR_REGISTERS.get(name)!.write?.(this.#virtual, low)
-    } else {
-      this.#interfaceRow(name).write?.(this.#side(name, virtual), low)
+    switch (register.kind) {
+      case 'list':
+        if (register.n < this.#virtual.lists.count) this.#virtual.lists.write(register.n, low, Number(BigInt.asUintN(32, value >> 32n)))
+        this.#refresh(this.#virtual)
+        break
+      case 'enable':
+        this.#sreEnable = low & SRE_EL2_ENABLE
+        break
+      case 'hypervisor':
+        register.row.write?.(this.#virtual, low)
+        this.#refresh(this.#virtual)
+        break
+      case 'interface': {
+        const side = virtual || register.virtual ? this.#virtual : this.#physical
+        register.row.write?.(side, low)
+        this.#refresh(side)
+        break
+      }
+      case 'sgi':
+        this.#generateSgis(value, register.group1)
+        break
+      default: register satisfies never
     }
-    this.#refresh()
   }
 
   readFrame(frame: 'GICC' | 'GICH' | 'GICV', offset: number, size: number): number | undefined {
@@ -108,13 +119,15 @@ export class CpuInterface implements GicCpuInterface {
     }
     const row = (frame === 'GICC' ? GICC_REGISTERS : GICV_REGISTERS).get(offset)
     if (row === undefined) return undefined
-    const value = row.read?.(frame === 'GICC' ? this.#physical : this.#virtual) ?? 0
-    if (row.acknowledges) this.#refresh()
+    const side = frame === 'GICC' ? this.#physical : this.#virtual
+    const value = row.read?.(side) ?? 0
+    if (row.acknowledges) this.#refresh(side)
     return value
   }
 
   writeFrame(frame: 'GICC' | 'GICH' | 'GICV', offset: number, size: number, value: number): boolean {
     if (this.version !== 2 || size !== 4) return false
+    const side = frame === 'GICC' ? this.#physical : this.#virtual
     if (frame === 'GICH') {
       const list = this.#listOffset(offset)
       const row = GICH_REGISTERS.get(offset)
@@ -124,9 +137,9 @@ export class CpuInterface implements GicCpuInterface {
     } else {
       const row = (frame === 'GICC' ? GICC_REGISTERS : GICV_REGISTERS).get(offset)
       if (row === undefined) return false
-      row.write?.(frame === 'GICC' ? this.#physical : this.#virtual, value)
+      row.write?.(side, value)
     }
-    this.#refresh()
+    this.#refresh(side)
     return true
   }
 
@@ -147,24 +160,13 @@ export class CpuInterface implements GicCpuInterface {
     this.onChange()
   }
 
-  #refresh(): void {
-    const virtual = this.#virtual.refresh()
-    if (this.#physical.refresh() || virtual) this.onChange()
-  }
+  /** What one half does reaches the other through the distributor, which reports back. */
+  #refresh(side: PhysicalInterface | VirtualInterface): void { if (side.refresh()) this.onChange() }
 
-  #side(name: string, virtual: boolean): PhysicalInterface | VirtualInterface { return virtual || name.startsWith('ICV_') ? this.#virtual : this.#physical }
-
-  #interfaceRow(name: string): NonNullable<ReturnType<typeof INTERFACE_REGISTERS.get>> {
-    const row = INTERFACE_REGISTERS.get(name.slice(4))
-    if (row === undefined || this.version !== 3) throw new Error(`no register ${name} in GICv${this.version}`)
-    return row
-  }
-
-  /** Index of a list register by name, -1 for one that is not implemented, undefined for other names. */
-  #listRegister(name: string): number | undefined {
-    const known = this.#listNames.get(name)
-    if (known !== undefined) return known
-    return LR_NAME.test(name) ? -1 : undefined
+  #register(name: string): SystemRegister {
+    const register = this.version === 3 ? SYSTEM_REGISTERS.get(name) : undefined
+    if (register === undefined) throw new Error(`no register ${name} in GICv${this.version}`)
+    return register
   }
 
   /** Index of a list register by its offset in GICH, -1 for other offsets. */

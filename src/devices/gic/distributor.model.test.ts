@@ -42,7 +42,7 @@ class Model {
     }).map(intid => {
       const record = this.at(cpu, intid)
       return { intid, priority: record.priority, group: record.group, source: this.isSgi2(intid) ? Math.min(...record.sources) : 0 }
-    }).sort((a, b) => a.priority - b.priority || a.intid - b.intid)[0]
+    }).toSorted((a, b) => a.priority - b.priority || a.intid - b.intid)[0]
   }
 }
 
@@ -60,18 +60,19 @@ function list(model: Model, cpu: number): unknown[] {
       if (pending || active) answer.push(entry)
     }
   }
-  return answer.sort((a, b) => a.priority - b.priority || a.intid - b.intid || a.source - b.source)
+  return answer.toSorted((a, b) => a.priority - b.priority || a.intid - b.intid || a.source - b.source)
 }
 
 type Operation = { readonly name: string, readonly run: (model: Model, gic: GicDistributor) => void }
+
+const operation = <T>(name: string, values: fc.Arbitrary<T>, run: (model: Model, gic: GicDistributor, value: T) => void): fc.Arbitrary<Operation> =>
+  values.map(value => ({ name: `${name} ${JSON.stringify(value)}`, run: (model, gic) => run(model, gic, value) }))
 
 function operations(version: 2 | 3): fc.Arbitrary<Operation> {
   const write = (gic: GicDistributor, cpu: number, intid: number, offset: number, size: number, value: number): boolean =>
     version === 3 && intid < 32 ? gic.writeRedistributor(cpu, 0x1_0000 + offset, size, value) : gic.writeDistributor(cpu, offset, size, value)
   const bitWrite = (gic: GicDistributor, cpu: number, intid: number, base: number): boolean => write(gic, cpu, intid, base + 4 * (intid >>> 5), 4, (1 << (intid & 31)) >>> 0)
   const cpu = fc.nat(CPUS - 1), intid = fc.constantFrom(...INTIDS), on = fc.boolean()
-  const operation = <T>(name: string, values: fc.Arbitrary<T>, run: (model: Model, gic: GicDistributor, value: T) => void): fc.Arbitrary<Operation> =>
-    values.map(value => ({ name: `${name} ${JSON.stringify(value)}`, run: (model, gic) => run(model, gic, value) }))
 
   return fc.oneof(
     operation('groups', fc.nat(3), (model, gic, bits) => {

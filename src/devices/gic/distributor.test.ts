@@ -378,7 +378,7 @@ test('onChange names the CPUs whose answer may differ, and no others', () => {
   const during = (action: () => void): number[] => {
     calls.length = 0
     action()
-    return [...new Set(calls)].sort()
+    return [...new Set(calls)].toSorted()
   }
   expect(during(() => gic.setPpiLevel(2, 27, true))).toEqual([2])
   expect(during(() => gic.setPpiLevel(2, 27, true))).toEqual([])

@@ -83,7 +83,7 @@ export class InterruptState {
     this.#route = new Uint32Array(this.intids - 32)
     this.#targeted = new Int32Array(this.cpus * this.#words)
     this.#candidates = new Int32Array(this.cpus * this.#words)
-    this.#best = new Array<Candidate | undefined | null>(this.cpus * 2).fill(null)
+    this.#best = Array.from({ length: this.cpus * 2 }, () => null)
     this.reset()
   }
 
@@ -237,7 +237,7 @@ export class InterruptState {
         if (active || pending) this.#listOne(list, cpu, intid, pending, active)
       }
     }
-    return list.sort((a, b) => a.priority - b.priority || a.intid - b.intid || a.source - b.source)
+    return list.toSorted((a, b) => a.priority - b.priority || a.intid - b.intid || a.source - b.source)
   }
 
   #listOne(list: ListedInterrupt[], cpu: number, intid: INTID, pending: boolean, active: boolean): void {

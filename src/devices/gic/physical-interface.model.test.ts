@@ -14,6 +14,8 @@ const OFFSETS: Readonly<Record<string, number>> = { PMR: 0x04, BPR0: 0x08, BPR1:
 
 interface Source { line: boolean, active: boolean, group: 0 | 1, priority: number }
 
+const bit = (on: boolean, position: number): number => on ? 1 << position : 0
+
 class System {
   readonly version: 2 | 3
   readonly distributor: ListingDistributor
@@ -44,7 +46,6 @@ class System {
 
   configure(control: System['control']): void {
     this.control = { ...control }
-    const bit = (on: boolean, position: number): number => on ? 1 << position : 0
     if (this.version === 2) {
       this.set('CTLR', bit(control.enable0, 0) | bit(control.enable1, 1) | bit(control.ackBoth, 2) | bit(control.fiq, 3) | bit(control.common, 4) | bit(control.split, 9))
     } else {
@@ -61,7 +62,7 @@ class System {
 
   running(): number { return Math.min(0xff, ...this.levels.map(([, priority]) => priority)) }
   pending(): [number, Source] | undefined {
-    return [...this.sources].filter(([, s]) => s.line && !s.active && (s.group === 0 ? this.control.enable0 : this.control.enable1)).sort(([i, a], [j, b]) => a.priority - b.priority || i - j)[0]
+    return [...this.sources].filter(([, s]) => s.line && !s.active && (s.group === 0 ? this.control.enable0 : this.control.enable1)).toSorted(([i, a], [j, b]) => a.priority - b.priority || i - j)[0]
   }
 
   signalled(): [number, Source] | undefined {

@@ -34,7 +34,7 @@ function activePriorities(group: 0 | 1): [string, Row<InterruptInterface>][] {
 }
 
 /** Names without their ICC_ or ICV_. */
-export const INTERFACE_REGISTERS: ReadonlyMap<string, Row<InterruptInterface>> = new Map<string, Row<InterruptInterface>>([
+const INTERFACE_REGISTERS: ReadonlyMap<string, Row<InterruptInterface>> = new Map<string, Row<InterruptInterface>>([
   ['IAR0_EL1', { read: side => side.acknowledgeGroup(0), acknowledges: true }],
   ['IAR1_EL1', { read: side => side.acknowledgeGroup(1), acknowledges: true }],
   ['EOIR0_EL1', { write: (side, value) => side.endOfInterrupt(value & INTID_MASK, 0) }],
@@ -69,7 +69,7 @@ function activePrioritiesOfHypervisor(group: 0 | 1): [string, Row<VirtualInterfa
   }])
 }
 
-export const HYPERVISOR_REGISTERS: ReadonlyMap<string, Row<VirtualInterface>> = new Map<string, Row<VirtualInterface>>([
+const HYPERVISOR_REGISTERS: ReadonlyMap<string, Row<VirtualInterface>> = new Map<string, Row<VirtualInterface>>([
   ['ICH_HCR_EL2', { read: side => side.readHcr(), write: (side, value) => side.writeHcr(value) }],
   ['ICH_VTR_EL2', { read: side => side.readVtr() }],
   ['ICH_VMCR_EL2', { read: side => side.readVmcr(), write: (side, value) => side.writeVmcr(value) }],
@@ -78,4 +78,27 @@ export const HYPERVISOR_REGISTERS: ReadonlyMap<string, Row<VirtualInterface>> = 
   ['ICH_ELRSR_EL2', { read: side => side.empty(0) }],
   ...activePrioritiesOfHypervisor(0),
   ...activePrioritiesOfHypervisor(1),
+])
+
+/** What a name stands for. */
+export type SystemRegister =
+  | { readonly kind: 'interface', readonly row: Row<InterruptInterface>, readonly virtual: boolean }
+  | { readonly kind: 'hypervisor', readonly row: Row<VirtualInterface> }
+  | { readonly kind: 'list', readonly n: number }
+  /** Sends SGIs; those that are of Group 1 at the target only if `group1`. */
+  | { readonly kind: 'sgi', readonly group1: boolean }
+  | { readonly kind: 'enable' }
+
+/**
+ * All names in one map: it is looked up at each access. With one security state ICC_SGI1R_EL1 reaches SGIs of both groups, the other two
+ * Group 0 only (IHI0069 12.1.10, forwarding with GICD_CTLR.DS = 1).
+ */
+export const SYSTEM_REGISTERS: ReadonlyMap<string, SystemRegister> = new Map<string, SystemRegister>([
+  ...[...INTERFACE_REGISTERS].flatMap(([name, row]): [string, SystemRegister][] => [[`ICC_${name}`, { kind: 'interface', row, virtual: false }], [`ICV_${name}`, { kind: 'interface', row, virtual: true }]]),
+  ...[...HYPERVISOR_REGISTERS].map(([name, row]): [string, SystemRegister] => [name, { kind: 'hypervisor', row }]),
+  ...Array.from({ length: 16 }, (_, n): [string, SystemRegister] => [`ICH_LR${n}_EL2`, { kind: 'list', n }]),
+  ['ICC_SGI0R_EL1', { kind: 'sgi', group1: false }],
+  ['ICC_SGI1R_EL1', { kind: 'sgi', group1: true }],
+  ['ICC_ASGI1R_EL1', { kind: 'sgi', group1: false }],
+  ['ICC_SRE_EL2', { kind: 'enable' }],
 ])

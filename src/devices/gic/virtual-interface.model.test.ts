@@ -178,11 +178,12 @@ const list = (version: 2 | 3): fc.Arbitrary<readonly [number, List]> => fc.recor
   return [v.n, { pending: (v.state & 1) !== 0, active: (v.state & 2) !== 0, hw: v.hw, group: v.group, priority: v.priority, physical: v.hw ? v.physical : 0, eoi: !v.hw && v.eoi, cpuid: version === 2 && !v.hw ? v.cpuid : 0, intid }] as const
 })
 
+const step = <T>(name: string, values: fc.Arbitrary<T>, run: (system: System, value: T) => void): fc.Arbitrary<Step> => values.map(value => ({ name: `${name} ${JSON.stringify(value)}`, run: system => run(system, value) }))
+const identity = (model: Model, which: { n?: number, id?: number }): number => which.id ?? model.id(model.lists[which.n!]!)
+
 function steps(version: 2 | 3): fc.Arbitrary<Step> {
   const group = fc.constantFrom<0 | 1>(0, 1)
-  const step = <T>(name: string, values: fc.Arbitrary<T>, run: (system: System, value: T) => void): fc.Arbitrary<Step> => values.map(value => ({ name: `${name} ${JSON.stringify(value)}`, run: system => run(system, value) }))
   const some = fc.oneof({ weight: 4, arbitrary: fc.nat(COUNT - 1).map(n => ({ n })) }, { weight: 1, arbitrary: fc.constantFrom(1023, 500).map(id => ({ id })) })
-  const identity = (model: Model, which: { n?: number, id?: number }): number => which.id ?? model.id(model.lists[which.n!]!)
   return fc.oneof(
     { weight: 4, arbitrary: step('list', list(version), ({ model, view }, [n, value]) => {
       model.lists[n] = { ...value }
