@@ -24,11 +24,15 @@ export class Exit {
       return
     }
     const syndrome = Number(host.mrs(SLOT.ESR_EL2) & 0xffff_ffffn)
+    this.setSyndrome(syndrome)
+    this.subject = ''
+    if (this.ec === EC.DataAbortLower || this.ec === EC.InstructionAbortLower || this.ec === EC.DataAbortSame) this.readAddresses(host)
+  }
+
+  setSyndrome(syndrome: number): void {
     this.syndrome = syndrome
     this.ec = ecOf(syndrome)
     this.iss = issOf(syndrome)
-    this.subject = ''
-    if (this.ec === EC.DataAbortLower || this.ec === EC.InstructionAbortLower || this.ec === EC.DataAbortSame) this.readAddresses(host)
   }
 
   /** FAR_EL2, and HPFAR_EL2.FIPA[43:4] = IPA[51:12]. */

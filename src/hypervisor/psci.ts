@@ -2,12 +2,12 @@
 import { nextInstruction, resume } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import type { Vcpu } from './vcpu.ts'
-import type { Vm } from './vm.ts'
+import type { Vm, VmEnd } from './vm.ts'
 
 export interface PsciPower {
   turnOn(vcpu: Vcpu, entry: bigint, argument: bigint): void
   turnOff(vcpu: Vcpu): void
-  end(vm: Vm, kind: 'off' | 'reset'): void
+  end(vm: Vm, end: VmEnd): void
 }
 
 const ID = {
@@ -49,7 +49,7 @@ export function firmwareCall(vcpu: Vcpu, power: PsciPower, conduit: 'HVC' | 'SMC
       power.turnOff(vcpu)
       return { kind: 'stopped', action: 'PSCI CPU_OFF' }
     case ID.SYSTEM_OFF: case ID.SYSTEM_RESET:
-      power.end(vcpu.vm, id === ID.SYSTEM_OFF ? 'off' : 'reset')
+      power.end(vcpu.vm, { kind: id === ID.SYSTEM_OFF ? 'off' : 'reset' })
       return { kind: 'stopped', action: id === ID.SYSTEM_OFF ? 'PSCI SYSTEM_OFF' : 'PSCI SYSTEM_RESET' }
     case ID.AFFINITY_INFO: {
       const other = target()

@@ -9,17 +9,18 @@ import { virtualToShadow } from './nested/virtual-el2.ts'
 import type { ExitContext } from './exits.ts'
 import type { L0Environment } from './environment.ts'
 import type { Pe } from './pe.ts'
-import { DEVICE_RO, Stage2Table } from './stage2.ts'
+import { DEVICE_RO, NORMAL_RW, NORMAL_RX, Stage2Table } from './stage2.ts'
 import { GUEST, Vcpu, VIRTUAL_EL2 } from './vcpu.ts'
 import { trapsChanged } from './switch.ts'
 import { VcpuGic } from './vgic.ts'
-import type { Vm } from './vm.ts'
+import type { Vm, VmConfig } from './vm.ts'
 import { VcpuTimers } from './vtimer.ts'
 
 interface Maker extends ExitContext { readonly environment: L0Environment }
 
-/** What this machine has to keep L1's accesses from trapping. */
-function pageKindOf({ features }: L0Environment): PageKind | undefined {
+/** What keeps L1's accesses from trapping: the machine, or L1's own rewritten instructions. */
+function pageKindOf({ features }: L0Environment, { rewritten }: VmConfig): PageKind | undefined {
+  if (rewritten !== undefined) return rewritten.registerPage === undefined ? undefined : 'NEVE'
   return features.has('FEAT_NEVE') ? 'NEVE' : features.has('FEAT_NV2') ? 'NV2' : undefined
 }
 
@@ -29,9 +30,9 @@ export function createVcpu(core: Maker, vm: Vm, index: number, pe: Pe, listRegis
   vcpu.timers = new VcpuTimers(vcpu)
   if (!vm.hasEL2) return vcpu
 
-  const { features, gicVersion, frames } = vm.config, { environment, memory, pages } = core
+  const { features, gicVersion, frames, rewritten } = vm.config, { environment, memory, pages } = core
   vm.shadows ??= new ShadowPool(core, vm.config.cpus)
-  const kind = pageKindOf(environment)
+  const kind = pageKindOf(environment, vm.config)
   const page = (): number => {
     const allocated = pages.allocate()
     if (allocated === undefined) throw new Error('the memory reserved for L0 is too small for the pages of its vCPUs')
@@ -40,13 +41,23 @@ export function createVcpu(core: Maker, vm: Vm, index: number, pe: Pe, listRegis
   // The paper's cached copies, for a controller that is reached by MMIO: L1 reads its GICH frame from a page of its vCPU.
   const framePage = kind === 'NEVE' && gicVersion === 2 && frames.gich !== undefined ? page() : undefined
   let ownStage2: Stage2Table | undefined
-  if (framePage !== undefined) {
-    ownStage2 = new Stage2Table(memory, pages)
-    ownStage2.map(frames.gich!, framePage, 12, DEVICE_RO)
-  }
+  if (framePage !== undefined || rewritten !== undefined) ownStage2 = new Stage2Table(memory, pages)
+  if (framePage !== undefined) ownStage2!.map(frames.gich!, framePage, 12, DEVICE_RO)
   const vmid = ownStage2 !== undefined ? core.vmids.allocate() : vm.vmidOfVirtualEL2
   const gic = new NestedGic(vcpu, gicVersion, listRegisters, vtr, memory, framePage)
-  vcpu.nested = new NestedVcpu(vcpu, memory, gic, kind === undefined ? undefined : pageLayout(kind, features, gicVersion), kind === undefined ? 0 : page(), vmid, ownStage2)
+  const registers = kind === undefined ? 0 : page()
+  if (rewritten !== undefined) {
+    if (vm.rewrittenPages.size === 0) {
+      for (const [ipa, bytes] of rewritten.pages) {
+        const pa = page()
+        memory.writeBytes(pa, bytes)
+        vm.rewrittenPages.set(ipa, pa)
+      }
+    }
+    for (const [ipa, pa] of vm.rewrittenPages) ownStage2!.map(ipa, pa, 12, NORMAL_RX)
+    if (rewritten.registerPage !== undefined) ownStage2!.map(rewritten.registerPage, registers, 12, NORMAL_RW)
+  }
+  vcpu.nested = new NestedVcpu(vcpu, memory, gic, kind === undefined ? undefined : pageLayout(kind, features, gicVersion), registers, vmid, ownStage2)
   return vcpu
 }
 

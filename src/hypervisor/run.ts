@@ -67,7 +67,7 @@ export class L0 implements EL2Software, ExitContext {
         wake(this, vcpu)
       },
       turnOff: vcpu => { vcpu.state = 'off' },
-      end: (vm, kind) => this.#end(vm, { kind }),
+      end: (vm, end) => this.#end(vm, end),
     }
   }
 
@@ -115,6 +115,12 @@ export class L0 implements EL2Software, ExitContext {
     const { exit } = pe
     exit.read(host, kind)
     vcpu.pc = host.mrs(SLOT.ELR_EL2)
+    const standsFor = vcpu.context.kind === 'vEL2' && exit.ec === EC.HVC64 ? vcpu.vm.config.rewritten?.trappedSyndrome(exit.syndrome) : undefined
+    if (standsFor !== undefined) {
+      exit.setSyndrome(standsFor)
+      // A trap's preferred return address is the instruction, that of `hvc` the next one.
+      vcpu.pc -= 4n
+    }
     vcpu.pstate = virtualPstate(Number(host.mrs(SLOT.SPSR_EL2) & ADDRESS_MASK) | 0, vcpu.context)
     const trace = host.trace, { level } = vcpu, pc = vcpu.pc
     const tell = (action: string): void => trace?.({

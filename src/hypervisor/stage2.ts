@@ -24,6 +24,8 @@ export const S2 = {
   executeNever: 1n << 54n,
 } as const
 export const NORMAL_RWX = S2.normal | S2.read | S2.write | S2.innerShareable | S2.accessFlag
+export const NORMAL_RX = S2.normal | S2.read | S2.innerShareable | S2.accessFlag
+export const NORMAL_RW = S2.normal | S2.read | S2.write | S2.innerShareable | S2.accessFlag | S2.executeNever
 export const DEVICE_RW = S2.deviceNGnRE | S2.read | S2.write | S2.accessFlag | S2.executeNever
 export const DEVICE_RO = S2.deviceNGnRE | S2.read | S2.accessFlag | S2.executeNever
 

@@ -38,6 +38,20 @@ export interface UserSpace {
   ended(end: VmEnd): void
 }
 
+/**
+ * A guest hypervisor whose binary has been rewritten for a machine without FEAT_NV (paravirt/). Its own pages stay as they are; these are
+ * seen in the vEL2 context alone.
+ */
+export interface RewrittenGuest {
+  readonly form: 'nv' | 'neve'
+  /** 4 KiB pages by IPA: readable and executable. */
+  readonly pages: ReadonlyMap<number, Uint8Array>
+  /** IPA at which L1 reaches the register page of its vCPU (NEVE form). */
+  readonly registerPage: number | undefined
+  /** The trap that an exit from vEL2 stands for; undefined for a genuine one. */
+  readonly trappedSyndrome: (syndrome: number) => number | undefined
+}
+
 export interface VmConfig {
   readonly id: number
   /** What the guest sees; one set object, its identity matters to `resolve`. */
@@ -54,6 +68,7 @@ export interface VmConfig {
   readonly user: UserSpace
   /** MPIDR_EL1 affinity of a vCPU, without bit 31. */
   readonly affinity: (vcpu: number) => number
+  readonly rewritten?: RewrittenGuest
   /** Reset and ID register values into a vCPU's file. */
   readonly resetRegisters: (vcpu: number, controls: Controls) => void
 }
@@ -73,6 +88,8 @@ export class Vm {
   counterOffset = 0n
   counterOffsetSet = false
   shadows: ShadowPool | undefined
+  /** Machine addresses of the rewritten pages, by IPA. */
+  readonly rewrittenPages = new Map<number, number>()
   end: VmEnd | undefined
 
   constructor(config: VmConfig, machine: PhysicalMemory, pages: PageAllocator, vmids: VmidAllocator) {

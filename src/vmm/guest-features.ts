@@ -10,10 +10,13 @@ import type { VirtualEL2 } from './options.ts'
 const HIDDEN_WITH_EL2: readonly Feature[] = ['FEAT_NV', 'FEAT_NV2', 'FEAT_NEVE', 'FEAT_ECV', 'FEAT_S2FWB']
 
 /** Features of `name` that the machine has as well, less what is hidden. One set object per VM. */
-export function guestFeatures(name: ProfileName, hide: readonly Feature[], machine: ReadonlySet<Feature>, el2: VirtualEL2): ReadonlySet<Feature> {
+export function guestFeatures(name: ProfileName, hide: readonly Feature[], machine: ReadonlySet<Feature>, el2: VirtualEL2, paravirt = false): ReadonlySet<Feature> {
   const hidden: Feature[] = [...hide]
   if (el2 !== 'none') hidden.push(...HIDDEN_WITH_EL2)
   else hidden.push('FEAT_NV', 'FEAT_NV2', 'FEAT_NEVE')
   if (el2 === 'nvhe') hidden.push('FEAT_VHE')
-  return new Set([...profile(name, hidden).features].filter(feature => machine.has(feature)))
+  const offered = [...profile(name, hidden).features].filter(feature => machine.has(feature))
+  // FEAT_VHE of a rewritten guest hypervisor is L0's emulation alone: its `_EL12` names are gone from its binary.
+  if (paravirt && el2 === 'vhe' && !hide.includes('FEAT_VHE') && !offered.includes('FEAT_VHE')) offered.push('FEAT_VHE')
+  return new Set(offered)
 }

@@ -1,6 +1,7 @@
 /** What a virtual machine is made of: plain data (design D6, section 5 `--on vm`). */
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
+import type { Paravirtualised } from './paravirtualise.ts'
 
 /**
  * The EL2 that a VM gets. `nvhe` hides FEAT_VHE, `vhe` is for guests that set HCR_EL2.E2H at once; `nvhe-or-vhe` offers what the profile has
@@ -23,6 +24,10 @@ export interface VmDescription {
   readonly hide?: readonly Feature[]
   /** Default: the machine's. */
   readonly gic?: GicVersion
+  /** On a machine without FEAT_NV: rewrite the guest hypervisor, in this form (design D7). Needs `el2`. */
+  readonly paravirt?: 'nv' | 'neve'
+  /** What the rewriting did. */
+  readonly onRewritten?: (result: Paravirtualised) => void
   readonly console?: (byte: number) => void
 }
 

@@ -10,6 +10,7 @@ import { resetValues, SLOT } from '../sysreg/index.ts'
 import { Bus } from './bus.ts'
 import { guestFeatures } from './guest-features.ts'
 import type { VmDescription, VmEnd } from './options.ts'
+import { kindOfGuestHypervisor, paravirtualise } from './paravirtualise.ts'
 
 /** ID_AA64MMFR0_EL1.PARange: 40 bits, what L0's stage 2 tables hold. */
 const PARANGE_40 = 2n
@@ -32,9 +33,12 @@ export interface VirtualMachineOptions {
 }
 
 export function createVirtualMachine({ id, description, environment, pa, nanoseconds, ended }: VirtualMachineOptions): VirtualMachine {
-  const el2 = description.el2 ?? 'none', hasEL2 = el2 !== 'none'
-  const features = guestFeatures(description.profile ?? environment.profile, description.hide ?? [], environment.features, el2)
+  const { paravirt } = description
+  const offered = description.el2 ?? 'none', hasEL2 = offered !== 'none'
+  // Rewriting is for one kind of guest hypervisor.
+  const el2 = paravirt !== undefined && offered === 'nvhe-or-vhe' ? kindOfGuestHypervisor(description.image) : offered
   const gic = description.gic ?? environment.gicVersion, cpus = description.smp ?? 1
+  const features = guestFeatures(description.profile ?? environment.profile, description.hide ?? [], environment.features, el2, paravirt !== undefined)
   const board = createBoard({ name: 'virt', gic, cpus, memBytes: description.memBytes, el2: hasEL2, vhe: hasEL2 && features.has('FEAT_VHE') })
   const plan = planLoad(board, {
     image: description.image,
@@ -43,6 +47,8 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
     ...(description.append !== undefined ? { bootargs: description.append } : {}),
   })
 
+  const paravirtualised = paravirt === undefined || el2 === 'none' || el2 === 'nvhe-or-vhe' ? undefined : paravirtualise(plan, paravirt, gic, el2)
+  if (paravirtualised !== undefined) description.onRewritten?.(paravirtualised)
   const distributor = createDistributor({ version: gic, cpus, targets: 'lowest' })
   const bus = new Bus()
   let uart: Pl011 | undefined
@@ -63,6 +69,7 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   const config: VmConfig = {
     id, features, gicVersion: gic, el2, cpus, distributor, user, frames,
     slots: slotsOf(board, frames, pa),
+    ...(paravirtualised === undefined ? {} : { rewritten: paravirtualised.rewritten }),
     entry: plan.entry, argument: plan.dtbAddress,
     affinity: vcpu => affinityOf(vcpu, gic),
     resetRegisters: (vcpu, { file }) => {

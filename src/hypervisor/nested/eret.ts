@@ -28,9 +28,11 @@ export function returnKind(spsr: number, e2h: boolean, tge: boolean): Return['ki
 export function emulateEret(core: Core, vcpu: Vcpu, form: number): string {
   const nested = vcpu.nested!
   vcpu.pe.host.charge(WORK.eret)
-  const spsr = Number(exchangeSpsr(vcpu.readEL1(SLOT.SPSR_EL1), nested) & 0xffff_ffffn) | 0
+  let spsr = Number(exchangeSpsr(vcpu.readEL1(SLOT.SPSR_EL1), nested) & 0xffff_ffffn) | 0
   const elr = form === 0 ? vcpu.readEL1(SLOT.ELR_EL1) : stripPac(vcpu.readEL1(SLOT.ELR_EL1))
   const tge = (nested.get(SLOT.HCR_EL2) & HCR.TGE) !== 0n
+  // Without FEAT_NV an exception from virtual EL2 to itself records EL1. With TGE=1 there is no EL1 to return to.
+  if (vcpu.vm.config.rewritten !== undefined && tge && (spsr & 0xc) === MODE.EL1t) spsr = (spsr & ~0xc) | MODE.EL2t
   switch (returnKind(spsr, nested.virtualE2H, tge)) {
     case 'illegal':
       // "PSTATE.{EL, SP} are unchanged, PSTATE.IL is set": the next instruction takes an Illegal Execution state exception.

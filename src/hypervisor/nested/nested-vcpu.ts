@@ -65,7 +65,8 @@ export class NestedVcpu {
   /** VNCR_EL2 for the machine at virtual EL2. */
   get vncrValue(): bigint {
     const kind = this.pageKind
-    return kind === undefined ? 0n : kind === 'NEVE' ? BigInt(this.page) | NEVE_ENABLE : BigInt(this.page)
+    // Rewritten instructions reach the page through L1's memory: the machine has no VNCR_EL2.
+    return kind === undefined || this.#vcpu.vm.config.rewritten !== undefined ? 0n : kind === 'NEVE' ? BigInt(this.page) | NEVE_ENABLE : BigInt(this.page)
   }
 
   /** A virtual register, wherever it is stored. The hardware stores raw values in the page: RES0 and RES1 are applied here. */

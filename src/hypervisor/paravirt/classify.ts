@@ -45,15 +45,12 @@ export type Classifier = (word: number) => Replacement
 /** Controls in vEL2 as L0 sets them on the imitated machine and on a machine without FEAT_NV. */
 function controlsOf({ form, guest, gic }: Imitation): { readonly imitated: Controls, readonly real: Controls } {
   const imitated = createRegisterFile(SLOTS), real = createRegisterFile(SLOTS)
-  // The EL1 names of an nVHE guest hypervisor mean its VM: L0 traps them (v8.3, v8.0) or the page holds them (neve).
-  const vmRegisters = guest === 'nvhe' ? HCR.TVM | HCR.TRVM : 0n
-  imitated.u64[SLOT.HCR_EL2] = HCR.NV | (guest === 'nvhe' ? HCR.NV1 : 0n) | (form === 'nv' ? vmRegisters : 0n)
+  // The EL1 names of an nVHE guest hypervisor mean its VM: L0 traps them (v8.3, and v8.0 in the NV form) or the page holds them (NEVE).
+  const vmRegisters = guest === 'nvhe' && form === 'nv' ? HCR.TVM | HCR.TRVM : 0n
+  imitated.u64[SLOT.HCR_EL2] = HCR.NV | (guest === 'nvhe' ? HCR.NV1 : 0n) | vmRegisters
   imitated.u64[SLOT.VNCR_EL2] = form === 'neve' ? VNCR_ENABLE : 0n
   real.u64[SLOT.HCR_EL2] = vmRegisters
-  if (guest === 'nvhe') {
-    if (form === 'nv') imitated.u64[SLOT.CPTR_EL2] = CPTR_TCPAC
-    real.u64[SLOT.CPTR_EL2] = CPTR_TCPAC
-  }
+  if (guest === 'nvhe' && form === 'nv') imitated.u64[SLOT.CPTR_EL2] = real.u64[SLOT.CPTR_EL2] = CPTR_TCPAC
   return {
     imitated: { file: imitated, features: profile(form === 'nv' ? 'v8.3' : 'neve').features, gicVersion: gic },
     real: { file: real, features: profile('v8.0').features, gicVersion: gic },
@@ -81,9 +78,8 @@ export function classifier(imitation: Imitation): Classifier {
       }
       case 'memory': {
         const immediate = immediateOf(standin)
-        // Without an index the hardware trap (TVM) is the other way to reach L0.
-        if (immediate === undefined && actual.kind !== 'trap') return { kind: 'refused', reason: `${row.name} has no hvc` }
-        return { kind: read ? 'load' : 'store', Rt, offset: wanted.offset, immediate: immediate ?? KEEP_WORD }
+        if (immediate === undefined) return { kind: 'refused', reason: `${row.name} has no hvc` }
+        return { kind: read ? 'load' : 'store', Rt, offset: wanted.offset, immediate }
       }
       case 'trap': {
         if (actual.kind === 'trap' || wanted.ec !== EC.SystemRegister) return KEEP
@@ -99,6 +95,3 @@ export function classifier(imitation: Imitation): Classifier {
     return (word & 0xffc0_0000) === (0xd500_0000 | 0) && (word & 0x0018_0000) !== 0 ? system(word | 0) : KEEP
   }
 }
-
-/** `immediate` of a load or store whose original traps by other means: the original stays where the page is out of reach. */
-export const KEEP_WORD = -1

@@ -12,8 +12,8 @@ const CLASS = { genuine: 0, mrs: 1, msr: 2, eret: 3, system: 4 } as const
 const indexed = (of: 'register' | 'instruction'): readonly EncodingKey[] => {
   const keys = new Set<EncodingKey>()
   for (const row of ROWS) {
-    // What exists from EL2 on, and the three EL1 registers that HCR_EL2.NV1 traps.
-    const named = row.minimumEL === 2 || ['ELR_EL1', 'SPSR_EL1', 'VBAR_EL1'].includes(row.name)
+    // What exists from EL2 on, and the EL1 registers that belong to the VM of an nVHE guest hypervisor.
+    const named = row.minimumEL === 2 || row.vncr?.when === 'NV1=1' || row.name === 'ACTLR_EL1' || row.name === 'MDSCR_EL1'
     if (row.kind === of && named && row.viewOf === undefined && (row.slot >= 0 || of === 'instruction')) keys.add(row.key)
   }
   return [...keys]

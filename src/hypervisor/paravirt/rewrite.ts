@@ -7,7 +7,7 @@
  * valid SP; a site without SP or out of reach stays `hvc`.
  */
 import { encode } from '../../isa/encode.ts'
-import { classifier, KEEP_WORD, type Imitation, type Replacement } from './classify.ts'
+import { classifier, type Imitation, type Replacement } from './classify.ts'
 
 export interface Range { readonly start: number, readonly end: number }
 
@@ -85,7 +85,6 @@ export function rewrite(request: RewriteRequest): Rewritten {
 
   const fallBack = (site: number, replacement: Extract<Replacement, { kind: 'load' | 'store' }>, reason: string): void => {
     left.push({ address: site, reason })
-    if (replacement.immediate === KEEP_WORD) return
     words.set(site, hvc(replacement.immediate))
     counts.hvc++
   }
