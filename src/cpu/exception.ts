@@ -4,7 +4,7 @@
  */
 import { ecOf, syndrome } from '../arch/esr.ts'
 import { PSTATE, elOf } from '../arch/pstate.ts'
-import { SLOT, sanitise } from '../sysreg/index.ts'
+import { SLOT } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import { entryPSTATE, isIllegalReturn, reportedPSTATE, returnPSTATE, vectorOffset } from './entry-state.ts'
 import type { ExceptionType } from './entry-state.ts'
@@ -20,6 +20,7 @@ const TARGET = [
 const SP_SLOT = [SLOT.SP_EL0, SLOT.SP_EL1, SLOT.SP_EL2] as const
 const SCTLR_SPAN = 1 << 23
 const MDCR_TDE = 1 << 8
+const VECTOR_FAILURES_UNDER_EL2 = 100_000
 
 /** What goes with a syndrome. */
 export interface Fault {
@@ -88,8 +89,7 @@ export class Exceptions {
     const vector = u64[slots.VBAR]! + BigInt(vectorOffset(pstate, target, type))
     state.redirect(vector)
     state.clearExclusive()
-    // The handler's first instruction has failed in the state that the exception leads to: it will fail for ever.
-    if (type === 'sync' && vector === returnAddress && next === (pstate & ~PSTATE.SS)) core.environment.died(`PE ${pe.index}: the exception vector 0x${vector.toString(16)} at EL${target} cannot be executed (ESR_EL${target} 0x${esr.toString(16)})`)
+    if (type === 'sync') this.#watchVector(pe, target, vector === returnAddress && next === (pstate & ~PSTATE.SS), vector, esr)
 
     this.#count(pe, target, type, esr)
     const { hash, onEvent } = core
@@ -159,6 +159,19 @@ export class Exceptions {
     return from >= 1 ? spsr & PSTATE.SS : 0
   }
 
+  /**
+   * The handler's first instruction has failed in the state that the exception leads to: it will fail for ever. Only software at EL2
+   * can still do something about EL1.
+   */
+  #watchVector(pe: PE, target: 1 | 2, fails: boolean, vector: bigint, esr: number): void {
+    if (!fails) {
+      pe.vectorFailures = 0
+      return
+    }
+    if (++pe.vectorFailures < (this.#core.el2 && target === 1 ? VECTOR_FAILURES_UNDER_EL2 : 1)) return
+    this.#core.environment.died(`PE ${pe.index}: the exception vector 0x${vector.toString(16)} at EL${target} cannot be executed (ESR_EL${target} 0x${esr.toString(16)})`)
+  }
+
   #count(pe: PE, target: 1 | 2, type: ExceptionType, esr: number): void {
     const { counters } = pe
     if (type === 'sync') {
@@ -166,9 +179,4 @@ export class Exceptions {
       list[ecOf(esr)]!++
     } else counters[type][target]!++
   }
-}
-
-/** Writes a register as MSR does: RES0, RES1 and read-only bits as the row says. */
-export function storeSanitised(pe: PE, row: Parameters<typeof sanitise>[0], value: bigint, controls: Parameters<typeof sanitise>[2]): void {
-  pe.file.u64[row.slot] = sanitise(row, value, controls, pe.file.u64[row.slot]!)
 }

@@ -24,9 +24,10 @@ function pauthWith(lower: Partial<VaRange>, upper: Partial<VaRange> | undefined,
   return new PointerAuthentication({ el: 1, host: () => false, pe: { file, views: { el1: () => view, el2: () => view } } } as unknown as Core)
 }
 
+const range = (tbi: boolean, inputBits: number) => ({ topByteIgnored: tbi, topByteIgnoredForFetch: tbi, inputBits: Math.max(inputBits, 33) })
+
 test('the halves compute what isa/pauth-algorithm.ts computes', () => {
   fc.assert(fc.property(pointer, u64, u64, u64, fc.boolean(), fc.boolean(), fc.integer({ min: 25, max: 48 }), fc.integer({ min: 33, max: 48 }), fc.boolean(), (p, modifier, low, high, tbi0, tbi1, bits0, bits1, two) => {
-    const range = (tbi: boolean, inputBits: number) => ({ topByteIgnored: tbi, topByteIgnoredForFetch: tbi, inputBits: Math.max(inputBits, 33) })
     const pauth = pauthWith(range(tbi0, bits0), two ? range(tbi1, bits1) : undefined, low, high)
     const layout: algorithm.PointerLayout = { tbi: [tbi0, tbi1], bottom: [Math.max(bits0, 33), bits1], twoRanges: two }
     for (const key of keys) {

@@ -24,7 +24,7 @@ export interface PECounters {
 }
 
 export const createCounters = (): PECounters => ({
-  syncToEL1: new Array<number>(64).fill(0), syncToEL2: new Array<number>(64).fill(0), irq: [0, 0, 0], fiq: [0, 0, 0], serror: [0, 0, 0], eret: 0, mmio: 0,
+  syncToEL1: Array.from({ length: 64 }, () => 0), syncToEL2: Array.from({ length: 64 }, () => 0), irq: [0, 0, 0], fiq: [0, 0, 0], serror: [0, 0, 0], eret: 0, mmio: 0,
 })
 
 export class PE {
@@ -56,6 +56,9 @@ export class PE {
   linesChanged = true
   /** Time of the change that may wake it, on the clock of the PE that made it. */
   changedAt = 0
+
+  /** Exceptions in a row that found a vector which cannot be executed. */
+  vectorFailures = 0
 
   /** Physical address of the VNCR_EL2 page as translated, -1 when not known. */
   vncrPage = -1

@@ -22,7 +22,7 @@ export class Pmu {
 
   constructor(core: Core, pes: number) {
     this.#core = core
-    this.#since = Array.from({ length: pes }, () => new Array<number>(32).fill(0))
+    this.#since = Array.from({ length: pes }, () => Array.from({ length: 32 }, () => 0))
   }
 
   #source(pe: PE, n: number): Source {

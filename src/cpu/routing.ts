@@ -53,11 +53,12 @@ export function routeSynchronous(from: EL, c: RoutingControls, debugToEL2 = fals
   return from === 0 && c.el2 && c.TGE ? 2 : 1
 }
 
+const word = (r: InterruptRoute): string => r.mask === 'never' ? 'not taken' : `EL${r.target}${r.mask === 'always' ? ' always' : ''}`
+const bit = (b: boolean): string => b ? '1' : '0'
+
 /** The routing tables in words, for the golden file: one line per combination. */
 export function routingMatrix(): string {
   const lines: string[] = []
-  const word = (r: InterruptRoute) => r.mask === 'never' ? 'not taken' : `EL${r.target}${r.mask === 'always' ? ' always' : ''}`
-  const bit = (b: boolean) => b ? '1' : '0'
   lines.push('E2H TGE xMO   physical: EL0         EL1         EL2           virtual: EL0    EL1        EL2        synchronous: EL0  EL1  EL2')
   for (const E2H of [false, true]) for (const TGE of [false, true]) for (const mo of [false, true]) {
     const c: RoutingControls = { el2: true, E2H, TGE, AMO: mo, IMO: mo, FMO: mo }

@@ -32,7 +32,7 @@ export class TraceHash {
 
   /** Adds memory by 4 KiB page, in order of page number; pages of zeros are left out, whether they have been written or not. */
   addMemory(pages: ReadonlyMap<number, Uint8Array>): void {
-    for (const page of [...pages.keys()].sort((a, b) => a - b)) {
+    for (const page of [...pages.keys()].toSorted((a, b) => a - b)) {
       const bytes = pages.get(page)!, words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
       let any = 0
       for (const word of words) any |= word

@@ -8,7 +8,7 @@ import { ACCESS as ENGINE } from '../engine/callbacks.ts'
 import { ENTRY_FLAGS, KIND } from '../engine/tlb.ts'
 import type { AccessSize } from '../isa/semantics.ts'
 import { ACCESS, PERM, Translation, translate, withPan } from '../mmu/index.ts'
-import type { DescriptorMemory, Stage2 } from '../mmu/index.ts'
+import type { DescriptorMemory } from '../mmu/index.ts'
 import { SLOT } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import { HCR } from './core.ts'
@@ -51,9 +51,8 @@ export class MemoryAccess {
   /** Second page of an access that crosses one. */
   readonly #second = new Translation()
   readonly #lse2: boolean
-  /** Contexts in use follow these. */
+  /** The view whose contexts are selected. */
   #view!: View
-  #unprivilegedView!: View
 
   constructor(core: Core, exceptions: Exceptions) {
     this.#core = core
@@ -402,7 +401,4 @@ export class MemoryAccess {
     this.#exceptions.take(target, 'sync', syndrome.dataAbort(el === target, { dfsc: out.status, write: true, cm, s1ptw: out.s1ptw }), core.engine.state.pc, this.#fault(out, vaHi, vaLo))
     return -1
   }
-
-  /** Stage 2 in force for the EL1&0 regime. */
-  get stage2(): Stage2 | undefined { return this.#core.pe.views.el1().stage2 }
 }

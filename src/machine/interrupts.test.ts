@@ -97,11 +97,11 @@ describe('several PEs', () => {
   })
 })
 
+/** From EL2 into a guest at EL1 that spins with IRQs open; its vector entry 0x280 goes to 'virq'. */
+const spinning = (p: Program): Program => p.setLabel('VBAR_EL1', 'vectors1').enter('guest', MODE.EL1h, 2).label('guest').b('guest').vectors(0x1000, 'vectors1', { 0x280: 'virq' }).label('virq')
+
 describe('virtual interrupts', () => {
   const HCR = (1n << 31n) | (3n << 40n)
-  /** From EL2 into a guest at EL1 that spins with IRQs open; its vector entry 0x280 goes to 'virq'. */
-  const spinning = (p: Program): Program => p.setLabel('VBAR_EL1', 'vectors1').enter('guest', MODE.EL1h, 2).label('guest').b('guest').vectors(0x1000, 'vectors1', { 0x280: 'virq' }).label('virq')
-
   test('HCR_EL2.VI with IMO', () => {
     const p = new Program().set('HCR_EL2', HCR | (1n << 7n) | (1n << 4n))
     spinning(p).mov(20, 1).mrs(21, 'ISR_EL1').off('smc')

@@ -51,10 +51,12 @@ describe('a run ends', () => {
   })
 })
 
+/** Prints, and sleeps until a timer. */
+const program = (): Program => print(new Program(), 'x').set('CNTV_TVAL_EL0', 100).set('CNTV_CTL_EL0', 1).insn('WFI').off('hvc')
+const hash = (p: Program, costs = UNIT_COSTS) => run(p, { costs }).machine.traceHash()
+
 describe('determinism', () => {
-  const program = (): Program => print(new Program(), 'x').set('CNTV_TVAL_EL0', 100).set('CNTV_CTL_EL0', 1).insn('WFI').off('hvc')
   test('equal runs have equal hashes, another byte or another cost another one', () => {
-    const hash = (p: Program, costs = UNIT_COSTS) => run(p, { costs }).machine.traceHash()
     expect(hash(program())).toBe(hash(program()))
     expect(hash(print(new Program(), 'y').off('hvc'))).not.toBe(hash(print(new Program(), 'x').off('hvc')))
     // Costs change when things happen.

@@ -39,7 +39,7 @@ export class RunLoop {
 
   /** One turn of one PE, at most `most` instructions. Undefined: no PE can run, now or later. */
   turn(most: number): PE | undefined {
-    const { core, pes } = this.#cpu
+    const { pes } = this.#cpu
     const cut = this.#cut
     this.#cut = undefined
     if (cut !== undefined && cut.pe.power === 'on' && cut.pe.waiting === 'none') {
