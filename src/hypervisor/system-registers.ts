@@ -16,8 +16,6 @@ import { WORK } from './work.ts'
 
 const SWITCHED = new Set([...EL1_STATE.moves, ...COMMON_STATE.moves].map(({ slot }) => slot))
 const SGI = new Set<number>([SLOT.ICC_SGI1R_EL1, SLOT.ICC_ASGI1R_EL1, SLOT.ICC_SGI0R_EL1])
-/** What EL0 may do is decided by these, which the PE may hold. */
-const EL0_CONTROLS = [SLOT.CNTKCTL_EL1, SLOT.SCTLR_EL1] as const
 
 export function systemRegister(core: Core, vcpu: Vcpu, exit: Exit): Outcome {
   const { key, Rt, read } = parseSystemRegister(exit.iss), row = rowByKey(key), { host } = vcpu.pe
@@ -25,7 +23,7 @@ export function systemRegister(core: Core, vcpu: Vcpu, exit: Exit): Outcome {
   exit.direction = row?.kind === 'instruction' ? null : read ? 'read' : 'write'
   host.charge(WORK.systemRegister)
   if (vcpu.context.kind === 'vEL2') return emulateAtVirtualEL2(core, vcpu, exit, row, read, Rt)
-  if (vcpu.el === 0 && vcpu.loaded) for (const slot of EL0_CONTROLS) vcpu.virtual.u64[slot] = vcpu.readEL1(slot)
+  if (vcpu.el === 0) vcpu.refreshControls()
 
   const resolution = resolve(row, read ? 'read' : 'write', vcpu.el, vcpu.controls)
   if (resolution.kind === 'trap' && resolution.to === 1) return injectHere(vcpu, syndrome.systemRegister(key, Rt, read), `inject to vEL1: ${resolution.rule}`)

@@ -11,7 +11,7 @@ import { createRegisterFile } from '../arch/register-file.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
 import type { Level } from '../trace/event.ts'
 import type { Controls } from '../sysreg/index.ts'
-import { SLOTS } from '../sysreg/index.ts'
+import { SLOT, SLOTS } from '../sysreg/index.ts'
 import type { NestedVcpu } from './nested/nested-vcpu.ts'
 import type { ShadowStage2 } from './nested/shadow-stage2.ts'
 import type { Pe } from './pe.ts'
@@ -32,6 +32,8 @@ export type Context =
 export const GUEST: Context = { kind: 'guest' }
 export const VIRTUAL_EL2: Context = { kind: 'vEL2' }
 export const VIRTUAL_EL1: Context = { kind: 'vEL1' }
+
+const EL1_CONTROLS = [SLOT.CPACR_EL1, SLOT.CNTKCTL_EL1, SLOT.SCTLR_EL1] as const
 
 export type VcpuState = 'off' | 'runnable' | 'blocked'
 
@@ -83,6 +85,15 @@ export class Vcpu {
   writeEL1(slot: number, value: bigint): void {
     if (this.loaded) this.pe.host.msr(slot, value)
     else this.active.u64[slot] = value
+  }
+
+  /**
+   * The virtual file's EL1 controls of EL0 and of FP, which the PE may hold: they come first in the decisions of `sysreg/`, and did so on
+   * the machine before the exit. Not at virtual EL2, where the machine's EL1 registers are others.
+   */
+  refreshControls(): void {
+    if (!this.loaded || this.context.kind === 'vEL2') return
+    for (const slot of EL1_CONTROLS) this.virtual.u64[slot] = this.pe.host.mrs(slot)
   }
 
   /** Registers of the PE's guest: on the PE while this vCPU is its current one. */

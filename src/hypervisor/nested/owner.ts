@@ -20,13 +20,17 @@ type Rule = (exit: Exit, el: EL, controls: Controls, vcpu: Vcpu) => Owner
 /** By exception class; a class without a rule is L0's. */
 const RULES: Readonly<Partial<Record<number, Rule>>> = {
   [EC.WFx]: (exit, el, controls) => trapsToEL2(wfxTrap((exit.iss & 1) === 0 ? 'WFI' : 'WFE', el, controls)),
-  [EC.FPAdvSIMD]: (_, el, controls) => trapsToEL2(fpTrap(el, controls)),
+  [EC.FPAdvSIMD]: (_, el, controls, vcpu) => {
+    vcpu.refreshControls()
+    return trapsToEL2(fpTrap(el, controls))
+  },
   [EC.PAuth]: (_, el, controls) => trapsToEL2(pauthTrap(el, controls)),
   [EC.SVC64]: (_, el, controls) => trapsToEL2(svcTarget(el, controls)),
   // HVC from below virtual EL2 always goes there; HCR_EL2.HCD of L1 is in the machine's HCR_EL2.
   [EC.HVC64]: () => 'L1',
   [EC.SMC64]: (_, el, controls) => trapsToEL2(smcTrap(el, controls)),
-  [EC.SystemRegister]: (exit, el, controls) => {
+  [EC.SystemRegister]: (exit, el, controls, vcpu) => {
+    if (el === 0) vcpu.refreshControls()
     const { key, read } = parseSystemRegister(exit.iss)
     return trapsToEL2(resolve(rowByKey(key), read ? 'read' : 'write', el, controls))
   },
