@@ -125,6 +125,7 @@ describe('register tables', () => {
     expect(gic3.writeDistributor(0, 0x6108, 4, 0x99)).toBe(true)
     expect(gic3.readDistributor(0, 0x6108, 8)).toBe(0x21_0000_0099)
     expect(gic3.readRedistributor(3, 0x8, 8)).toBe(3 * 2 ** 32 + 0x310)
+    expect([gic3.readRedistributor(4, 0x1_0080, 4), gic3.writeRedistributor(4, 0x1_0080, 4, 1)]).toEqual([undefined, false])
   })
 
   test('names of registers for messages', () => {

@@ -71,8 +71,8 @@ export class GicDistributor implements ListingDistributor {
 
   readDistributor(cpu: number, offset: number, size: number): number | undefined { return this.#gicd.read(cpu, offset, size) }
   writeDistributor(cpu: number, offset: number, size: number, value: number): boolean { return this.#gicd.write(cpu, offset, size, value) }
-  readRedistributor(cpu: number, offset: number, size: number): number | undefined { return this.#gicr?.read(cpu, offset, size) }
-  writeRedistributor(cpu: number, offset: number, size: number, value: number): boolean { return this.#gicr?.write(cpu, offset, size, value) ?? false }
+  readRedistributor(cpu: number, offset: number, size: number): number | undefined { return cpu < this.cpus ? this.#gicr?.read(cpu, offset, size) : undefined }
+  writeRedistributor(cpu: number, offset: number, size: number, value: number): boolean { return cpu < this.cpus && (this.#gicr?.write(cpu, offset, size, value) ?? false) }
 
   /** Name of the register at an offset, for messages. */
   registerName(frame: 'GICD' | 'GICR', offset: number): string | undefined { return (frame === 'GICD' ? this.#gicd : this.#gicr)?.nameAt(offset) }

@@ -35,23 +35,23 @@ export type GicFrameName = 'GICD' | 'GICR' | 'GICC' | 'GICH' | 'GICV'
  * `interfaces` may be empty for a VM: then only the distributor's frames exist.
  */
 export function gicFrames(distributor: Distributor, interfaces: readonly GicCpuInterface[], currentCpu: () => number): Readonly<Partial<Record<GicFrameName, MmioDevice>>> {
-  const size = distributor.version === 2 ? 0x1000 : 0x1_0000
-  const GICD = new GicFrame('GICD', size,
-    (offset, bytes) => distributor.readDistributor(currentCpu(), offset, bytes), (offset, bytes, value) => distributor.writeDistributor(currentCpu(), offset, bytes, value), distributor)
-  if (distributor.version === 3) {
-    const GICR = new GicFrame('GICR', 0x2_0000 * distributor.cpus,
-      (offset, bytes) => distributor.readRedistributor(offset >>> 17, offset & 0x1_ffff, bytes), (offset, bytes, value) => distributor.writeRedistributor(offset >>> 17, offset & 0x1_ffff, bytes, value))
-    return { GICD, GICR }
-  }
-  if (interfaces.length === 0) return { GICD }
-  const frame = (name: 'GICC' | 'GICH' | 'GICV', bytes: number, state?: Stateful): MmioDevice => new GicFrame(name, bytes,
-    (offset, width) => interfaces[currentCpu()]!.readFrame(name, offset, width), (offset, width, value) => interfaces[currentCpu()]!.writeFrame(name, offset, width, value), state)
-  // The CPU interfaces are saved once, with GICC.
+  const version2 = distributor.version === 2
+  // The CPU interfaces are no frame of their own in GICv3; their state goes with GICC or GICR.
   const all: Stateful = {
     reset: () => { for (const each of interfaces) each.reset() },
     save: () => interfaces.map(each => each.save()),
     restore: state => { interfaces.forEach((each, cpu) => each.restore(Array.isArray(state) ? state[cpu] : undefined)) },
   }
+  const GICD = new GicFrame('GICD', version2 ? 0x1000 : 0x1_0000,
+    (offset, bytes) => distributor.readDistributor(currentCpu(), offset, bytes), (offset, bytes, value) => distributor.writeDistributor(currentCpu(), offset, bytes, value), distributor)
+  if (!version2) {
+    const GICR = new GicFrame('GICR', 0x2_0000 * distributor.cpus,
+      (offset, bytes) => distributor.readRedistributor(offset >>> 17, offset & 0x1_ffff, bytes), (offset, bytes, value) => distributor.writeRedistributor(offset >>> 17, offset & 0x1_ffff, bytes, value), all)
+    return { GICD, GICR }
+  }
+  if (interfaces.length === 0) return { GICD }
+  const frame = (name: 'GICC' | 'GICH' | 'GICV', bytes: number, state?: Stateful): MmioDevice => new GicFrame(name, bytes,
+    (offset, width) => interfaces[currentCpu()]!.readFrame(name, offset, width), (offset, width, value) => interfaces[currentCpu()]!.writeFrame(name, offset, width, value), state)
   return { GICD, GICC: frame('GICC', 0x2000, all), GICH: frame('GICH', 0x1000), GICV: frame('GICV', 0x2000) }
 }
 
