@@ -1,6 +1,5 @@
 /** What L0 is made of, handed to every part that needs more than its arguments. */
 import type { PhysicalMemory } from './host.ts'
-import type { PageAllocator } from './page-allocator.ts'
 import type { Pe } from './pe.ts'
 import type { PhysicalGic } from './physical-gic.ts'
 import type { SwitchPolicy } from './switch.ts'
@@ -11,7 +10,6 @@ export interface Core {
   readonly policy: SwitchPolicy
   readonly gic: PhysicalGic
   readonly memory: PhysicalMemory
-  readonly pages: PageAllocator
   readonly vmids: VmidAllocator
   readonly pes: readonly Pe[]
   readonly vms: readonly Vm[]

@@ -25,6 +25,8 @@ export class Pe {
   fpOwner: Vcpu | undefined
   /** CPTR_EL2.TFP as last written: the vCPU's first use of FP traps. */
   fpTrapped = true
+  /** MDCR_EL2.HPMN of reset: all event counters belong to the guest's side (0 would be CONSTRAINED UNPREDICTABLE). */
+  hpmn = 0n
   /** The last entry was preceded by an interrupt for L1. */
   interruptsL1 = false
   readonly exit = new Exit()

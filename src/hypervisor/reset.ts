@@ -30,8 +30,8 @@ export function createVcpu(core: Maker, vm: Vm, index: number, pe: Pe, listRegis
   vcpu.timers = new VcpuTimers(vcpu)
   if (!vm.hasEL2) return vcpu
 
-  const { features, gicVersion, frames, rewritten } = vm.config, { environment, memory, pages } = core
-  vm.shadows ??= new ShadowPool(core, vm.config.cpus)
+  const { features, gicVersion, frames, rewritten } = vm.config, { environment, memory } = core, { pages } = vm
+  vm.shadows ??= new ShadowPool(core, pages, vm.config.cpus)
   const kind = pageKindOf(environment, vm.config)
   const page = (): number => {
     const allocated = pages.allocate()

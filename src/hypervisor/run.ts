@@ -43,7 +43,6 @@ export class L0 implements EL2Software, ExitContext {
   readonly policy: SwitchPolicy
   readonly gic: PhysicalGic
   readonly memory: PhysicalMemory
-  readonly pages: PageAllocator
   readonly vmids: VmidAllocator
   readonly pes: readonly Pe[]
   readonly vms: Vm[] = []
@@ -57,7 +56,6 @@ export class L0 implements EL2Software, ExitContext {
     this.policy = POLICIES[policy]
     this.gic = physicalGic(environment.gicVersion)
     this.memory = environment.memory
-    this.pages = new PageAllocator(environment.memory, environment.reserved)
     this.vmids = new VmidAllocator(environment.features.has('FEAT_VMID16'))
     this.pes = Array.from({ length: environment.peCount }, (_, n) => new Pe(n))
     this.#configs = configs
@@ -77,16 +75,17 @@ export class L0 implements EL2Software, ExitContext {
     pe.host = host
     this.busy = pe
     this.gic.initialise(host)
-    initialiseControls(host)
+    initialiseControls(pe)
     if (this.vms.length === 0) this.#createVms(host)
     return this.#enter(pe)
   }
 
   #createVms(host: Host): void {
     const listRegisters = this.gic.listRegisterCount(host), vtr = this.gic.readType(host)
+    const { base, size } = this.environment.reserved, share = Math.floor(size / this.#configs.length)
     let next = 0
     for (const config of this.#configs) {
-      const vm = new Vm(config, this.memory, this.pages, this.vmids)
+      const vm = new Vm(config, this.memory, new PageAllocator(this.memory, { base: base + this.vms.length * share, size: share }), this.vmids)
       this.vms.push(vm)
       for (let n = 0; n < config.cpus; n++) {
         const pe = this.pes[next++ % this.pes.length]!

@@ -7,6 +7,7 @@
  */
 import { SLOT } from '../sysreg/index.ts'
 import type { Host } from './host.ts'
+import type { Pe } from './pe.ts'
 import type { PhysicalGic } from './physical-gic.ts'
 import { COMMON_STATE, EL1_STATE, POINTER_KEYS } from './register-lists.ts'
 import { vtcr, vttbr } from './stage2.ts'
@@ -86,7 +87,7 @@ const trapsOn = step('activate traps', (vcpu, host) => {
   host.msr(SLOT.HSTR_EL2, 1n << 15n)
   host.msr(SLOT.PMSELR_EL0, 0n)
   host.msr(SLOT.PMUSERENR_EL0, 0xfn)
-  host.msr(SLOT.MDCR_EL2, now.mdcr)
+  host.msr(SLOT.MDCR_EL2, now.mdcr | pe.hpmn)
   pe.fpTrapped = pe.fpOwner !== vcpu
   host.msr(SLOT.CPTR_EL2, pe.fpTrapped ? now.cptr | CPTR.TFP : now.cptr)
   writeFineGrainedTraps(host, vcpu)
@@ -205,7 +206,9 @@ export function giveFp(vcpu: Vcpu, host: Host): void {
 }
 
 /** Constant controls of this PE. */
-export function initialiseControls(host: Host): void {
+export function initialiseControls(pe: Pe): void {
+  const { host } = pe
+  pe.hpmn = host.mrs(SLOT.MDCR_EL2) & MDCR.HPMN
   host.msr(SLOT.VTCR_EL2, vtcr(host.features.has('FEAT_VMID16')))
   host.msr(SLOT.HCR_EL2, HCR.RW)
   host.msr(SLOT.VTTBR_EL2, 0n)

@@ -80,6 +80,8 @@ export class Vm {
   readonly distributor: ListingDistributor
   /** The VM's own stage 2, for everything but a nested VM. */
   readonly stage2: Stage2Table
+  /** The VM's share of L0's reserved memory: no VM can use up another's. */
+  readonly pages: PageAllocator
   /** EL1&0 of the guest (and of L1's kernel at vEL1), and of vEL2, whose stage 1 is another one under the same ASIDs. */
   readonly vmid: number
   readonly vmidOfVirtualEL2: number
@@ -97,6 +99,7 @@ export class Vm {
     this.id = config.id
     this.memory = new GuestMemory(machine, config.slots)
     this.distributor = config.distributor
+    this.pages = pages
     this.stage2 = new Stage2Table(machine, pages)
     this.vmid = vmids.allocate()
     this.vmidOfVirtualEL2 = config.el2 === 'none' ? this.vmid : vmids.allocate()

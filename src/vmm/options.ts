@@ -29,6 +29,8 @@ export interface VmDescription {
   /** What the rewriting did. */
   readonly onRewritten?: (result: Paravirtualised) => void
   readonly console?: (byte: number) => void
+  /** Called once, with what gives the VM's UART bytes from outside. */
+  readonly onInput?: (receive: (bytes: Iterable<number>) => void) => void
 }
 
 export type VmEnd = { readonly kind: 'off' } | { readonly kind: 'reset' } | { readonly kind: 'died', readonly detail: string }

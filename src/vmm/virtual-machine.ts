@@ -1,4 +1,5 @@
 /** Builds one VM: a slice of the machine's RAM, what goes into it, devices, and the configuration that L0 runs. */
+import { BadInput } from '../arch/bad-input.ts'
 import { affinityOf, createBoard, RAM_BASE, rowsOf } from '../arch/board.ts'
 import type { Board } from '../arch/board.ts'
 import { planLoad } from '../arch/image/load.ts'
@@ -38,6 +39,8 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   // Rewriting is for one kind of guest hypervisor.
   const el2 = paravirt !== undefined && offered === 'nvhe-or-vhe' ? kindOfGuestHypervisor(description.image) : offered
   const gic = description.gic ?? environment.gicVersion, cpus = description.smp ?? 1
+  if (gic !== environment.gicVersion) throw new BadInput('VM', `it wants a GICv${gic} and the machine has a GICv${environment.gicVersion}: their virtual interfaces differ`)
+  if (hasEL2 && paravirt === undefined && !environment.features.has('FEAT_NV')) throw new BadInput('VM', `EL2 for a VM needs FEAT_NV, which ${environment.profile} as chosen does not have, or --paravirt`)
   const features = guestFeatures(description.profile ?? environment.profile, description.hide ?? [], environment.features, el2, paravirt !== undefined)
   const board = createBoard({ name: 'virt', gic, cpus, memBytes: description.memBytes, el2: hasEL2, vhe: hasEL2 && features.has('FEAT_VHE') })
   const plan = planLoad(board, {
@@ -59,6 +62,8 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
     else if (row.kind === 'virtio-mmio') bus.add(row.name, row.base, row.size, EMPTY_VIRTIO)
   }
   if (uart === undefined) throw new Error(`board ${board.name} has no UART`)
+  const line = uart
+  description.onInput?.(bytes => line.receive(bytes))
 
   const user: UserSpace = {
     mmioRead: (_vcpu, ipa, size) => bus.read(ipa, size),

@@ -1,13 +1,14 @@
 /** Changing what a vCPU with a virtual EL2 runs: the only place that sets `vcpu.context` after reset. */
 import { SLOT } from '../../sysreg/index.ts'
 import type { Core } from '../core.ts'
+import { vttbr } from '../stage2.ts'
 import { put, trapsChanged } from '../switch.ts'
 import { HCR, hasVirtualInterrupts } from '../traps.ts'
 import type { Context, Vcpu } from '../vcpu.ts'
 import { VIRTUAL_EL1 } from '../vcpu.ts'
 import { foldInUse } from '../vgic.ts'
 import { WORK } from '../work.ts'
-import { shadowFor } from './shadow-stage2.ts'
+import { shadowFor, withVmid } from './shadow-stage2.ts'
 import { shadowToVirtual, virtualToShadow } from './virtual-el2.ts'
 
 /**
@@ -62,6 +63,8 @@ export function remap(core: Core, vcpu: Vcpu, change: () => void): void {
   nested.pullPage()
   shadowToVirtual(vcpu)
   change()
+  // NV1 changes how virtual EL2's stage 1 is read, and the TLB may hold what it was.
+  withVmid(vcpu.pe.host, vttbr((nested.ownStage2 ?? vcpu.vm.stage2).root, nested.vmid), () => vcpu.pe.host.tlbi('VMALLE1IS'))
   virtualToShadow(vcpu)
   nested.pushPage()
   trapsChanged(vcpu)

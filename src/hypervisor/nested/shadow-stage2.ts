@@ -10,6 +10,7 @@ import type { Core } from '../core.ts'
 import type { Exit } from '../exit.ts'
 import type { MemorySlot } from '../guest-memory.ts'
 import type { Host } from '../host.ts'
+import type { PageAllocator } from '../page-allocator.ts'
 import { IPA_LIMIT, S2, Stage2Table, vttbr } from '../stage2.ts'
 import type { LeafShift } from '../stage2.ts'
 import type { Vcpu } from '../vcpu.ts'
@@ -37,8 +38,8 @@ export class ShadowStage2 {
   readonly reverse = new Map<number, Set<ShadowLeaf>>()
   lastUse = 0
 
-  constructor(core: Core) {
-    this.table = new Stage2Table(core.memory, core.pages)
+  constructor(core: Core, pages: PageAllocator) {
+    this.table = new Stage2Table(core.memory, pages)
     this.vmid = core.vmids.allocate()
   }
 }
@@ -57,7 +58,7 @@ export class ShadowPool {
   readonly all: readonly ShadowStage2[]
   #uses = 0
 
-  constructor(core: Core, vcpus: number) { this.all = Array.from({ length: 2 * vcpus }, () => new ShadowStage2(core)) }
+  constructor(core: Core, pages: PageAllocator, vcpus: number) { this.all = Array.from({ length: 2 * vcpus }, () => new ShadowStage2(core, pages)) }
   use(shadow: ShadowStage2): ShadowStage2 {
     shadow.lastUse = ++this.#uses
     return shadow
