@@ -14,9 +14,10 @@ export function setUp() {
   const stamp = join(root, 'node_modules', '.nidus-setup')
   if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   process.stderr.write('nidus: installing npm packages (once)\n')
-  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
+  // Not `npm ci`: it refuses a lock file in which a registry's missing builds for other platforms do not stand. Versions are the lock file's.
+  const npm = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
   if (npm.status !== 0 || !existsSync(node)) {
-    process.stderr.write(`nidus: \`npm ci\` failed${npm.status === 0 ? ': it did not bring node_modules/node/bin/node' : ''}; is the npm registry reachable?\n`)
+    process.stderr.write(`nidus: \`npm install\` failed${npm.status === 0 ? ': it did not bring node_modules/node/bin/node' : ''}; is the npm registry reachable?\n`)
     process.exit(2)
   }
   writeFileSync(stamp, lock)

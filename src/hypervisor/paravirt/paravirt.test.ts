@@ -4,7 +4,7 @@ import { disassemble } from '../../isa/disassemble.ts'
 import { encode } from '../../isa/encode.ts'
 import { ROWS, rowByName } from '../../sysreg/index.ts'
 import { classifier } from './classify.ts'
-import { immediateOf, standinOf, standinOfSyndrome, trappedSyndrome, type Standin } from './encoding.ts'
+import { immediateOf, standinOf, standinOfSyndrome, trappedSyndrome } from './encoding.ts'
 import { rewrite } from './rewrite.ts'
 
 const ERET = 0xd69f03e0
