@@ -14,6 +14,7 @@ import { firmwareCall, isFirmwareCall } from './psci.ts'
 import type { PsciPower } from './psci.ts'
 import { mapGuestPage } from './guest-faults.ts'
 import { fillShadow } from './nested/shadow-stage2.ts'
+import { vncrAbort } from './nested/vncr.ts'
 import { systemRegister } from './system-registers.ts'
 import type { Vcpu } from './vcpu.ts'
 import { WORK } from './work.ts'
@@ -89,8 +90,8 @@ export const HANDLERS: Readonly<Record<ExceptionClass, ExitHandler>> = {
   [EC.InstructionAbortSame]: unexpected,
   [EC.PCAlignment]: unalignedOrIllegal,
   [EC.DataAbortLower]: abort(false),
-  // Only VNCR_EL2 accesses abort like this, and L0's pages are always there.
-  [EC.DataAbortSame]: unexpected,
+  // Only VNCR_EL2 accesses abort like this. L0's own pages are always there: it is the page of an L1 that nests.
+  [EC.DataAbortSame]: (core, vcpu, exit) => vncrAbort(vcpu, exit) ?? unexpected(core, vcpu, exit),
   [EC.SPAlignment]: unalignedOrIllegal,
   [EC.FPException]: unalignedOrIllegal,
   [EC.SError]: unexpected,

@@ -19,6 +19,7 @@ import { reconsiderE2H } from './nested/context.ts'
 import { takeToVirtualEL2 } from './nested/enter.ts'
 import { emulateEret } from './nested/eret.ts'
 import { ownerOf } from './nested/owner.ts'
+import { refreshVncr } from './nested/vncr.ts'
 import type { Outcome } from './outcome.ts'
 import { PageAllocator } from './page-allocator.ts'
 import { NEVER, Pe } from './pe.ts'
@@ -26,7 +27,7 @@ import { KICK, physicalGic } from './physical-gic.ts'
 import type { PhysicalGic } from './physical-gic.ts'
 import type { PsciPower } from './psci.ts'
 import { block, endSlice, kick, notify, pick, programDeadline, startSlice, switchTo, wake } from './scheduler.ts'
-import { arrive, giveFp, initialiseControls, leave, POLICIES } from './switch.ts'
+import { arrive, giveFp, initialiseControls, leave, POLICIES, put } from './switch.ts'
 import type { SwitchPolicy } from './switch.ts'
 import { createVcpu, resetVcpu } from './reset.ts'
 import { hardwarePstate, virtualPstate } from './vcpu.ts'
@@ -198,6 +199,10 @@ export class L0 implements EL2Software, ExitContext {
     }
     // With a page L1 changes E2H without a trap.
     if (vcpu.nested?.pageLive === true) reconsiderE2H(this, vcpu)
+    else if (vcpu.nested?.vncrStale === true && vcpu.isNested) {
+      refreshVncr(vcpu)
+      put(this.policy, vcpu, host, this.gic)
+    }
     pe.interruptsL1 = flushGic(this, vcpu)
     if (pe.interruptsL1) {
       takeToVirtualEL2(this, vcpu, 'irq', 0)

@@ -105,8 +105,8 @@ const vmOn = step('activate stage 2', (vcpu, host) => {
   const { context, nested, vm, pe: { written } } = vcpu
   const midr = vcpu.isNested ? nested!.get(SLOT.VPIDR_EL2) : vcpu.virtual.u64[SLOT.MIDR_EL1]!
   if (written.u64[SLOT.VPIDR_EL2] !== midr) host.msr(SLOT.VPIDR_EL2, written.u64[SLOT.VPIDR_EL2] = midr)
-  if (nested !== undefined && context.kind === 'vEL2') {
-    const page = nested.vncrValue
+  if (nested !== undefined) {
+    const page = context.kind === 'vEL2' ? nested.vncrValue : nested.vncrBelow
     if (written.u64[SLOT.VNCR_EL2] !== page) host.msr(SLOT.VNCR_EL2, written.u64[SLOT.VNCR_EL2] = page)
   }
   const base = context.kind === 'L2' ? vttbr(context.shadow.table.root, context.shadow.vmid)

@@ -27,7 +27,7 @@ const CNTHCTL_E2H_SHIFT = 10n
 const COMMON = HCR.RW | HCR.VM | HCR.FMO | HCR.IMO | HCR.AMO | HCR.TSC | HCR.TSW | HCR.TWI | HCR.TWE | HCR.TIDCP | HCR.TID3 | HCR.SWIO | HCR.FB | HCR.BSU_IS
 const POINTER_AUTHENTICATION = HCR.APK | HCR.API
 /**
- * What L1's HCR_EL2 adds while software below virtual EL2 runs. Not E2H, TGE, RW, VM (L0's own), NV* (hidden from L1), and not the virtual
+ * What L1's HCR_EL2 adds while software below virtual EL2 runs. Not E2H, TGE, RW, VM (L0's own), NV* (recursion, below), and not the virtual
  * interrupts, which `virtualInterrupts` decides.
  */
 const FROM_L1 = HCR.SWIO | HCR.PTW | HCR.FB | HCR.BSU | HCR.DC | HCR.TWI | HCR.TWE | HCR.TID0 | HCR.TID1 | HCR.TID2 | HCR.TID3 | HCR.TSC | HCR.TIDCP | HCR.TACR | HCR.TSW | HCR.TPC | HCR.TPU
@@ -69,12 +69,17 @@ export function trapControls(vcpu: Vcpu, into: TrapControls): void {
 
   const hcr = nested.get(SLOT.HCR_EL2), features = vm.config.features
   into.hcr |= hcr & FROM_L1
+  // Recursion: what runs below is a hypervisor of L1's.
+  if (features.has('FEAT_NV')) into.hcr |= hcr & (HCR.NV | HCR.NV1 | HCR.AT)
+  const redirects = features.has('FEAT_NV2') && (hcr & HCR.NV) !== 0n && (hcr & HCR.NV2) !== 0n
+  if (redirects) into.hcr = (into.hcr | HCR.NV2) & (hcr | ~HCR.TACR)
   if ((hcr & HCR.IMO) !== 0n) into.hcr |= hcr & HCR.VI
   if ((hcr & HCR.FMO) !== 0n) into.hcr |= hcr & HCR.VF
   if ((hcr & HCR.AMO) !== 0n) into.hcr |= hcr & HCR.VSE
   if (pauth !== 0n) into.hcr &= hcr | ~POINTER_AUTHENTICATION
   const e2h = (hcr & HCR.E2H) !== 0n && features.has('FEAT_VHE')
   into.cptr |= cptrOfL1(nested.get(SLOT.CPTR_EL2), e2h)
+  if (redirects) into.mdcr &= ~MDCR.TDA
   into.mdcr |= nested.get(SLOT.MDCR_EL2) & (MDCR.TPMCR | MDCR.TPM | MDCR.TDE | MDCR.TDA | MDCR.TDOSA | MDCR.TDRA)
   const cnthctl = nested.get(SLOT.CNTHCTL_EL2)
   if ((cnthctl & (e2h ? CNTHCTL.EL1PCTEN << CNTHCTL_E2H_SHIFT : CNTHCTL.EL1PCTEN)) === 0n) into.cnthctl &= ~CNTHCTL.EL1PCTEN

@@ -19,6 +19,8 @@ export interface VmDescription {
   readonly smp?: number
   readonly memBytes: number
   readonly el2?: VirtualEL2
+  /** Offer FEAT_NV and FEAT_NV2 as well, where the machine has them: L1's own VMs may be hypervisors (L3 and deeper). */
+  readonly recursion?: boolean
   /** Default: the machine's profile and hidden features. */
   readonly profile?: ProfileName
   readonly hide?: readonly Feature[]

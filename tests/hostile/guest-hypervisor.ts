@@ -5,7 +5,7 @@
  */
 import { ROWS, rowByName } from '../../src/sysreg/index.ts'
 import type { Row } from '../../src/sysreg/index.ts'
-import { Assembler, Random } from './assembler.ts'
+import { Assembler, Random } from '../assembler.ts'
 
 const key = (name: string): number => rowByName(name)!.key
 const HARMFUL_TO_PROGRESS = new Set(['SCTLR_EL12', 'VBAR_EL12', 'SCTLR_EL2', 'SCTLR_EL1', 'TCR_EL2', 'TCR_EL1', 'TTBR0_EL2', 'TTBR0_EL1', 'VBAR_EL2', 'VBAR_EL1', 'MAIR_EL2', 'MAIR_EL1'])

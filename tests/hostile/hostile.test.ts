@@ -22,7 +22,7 @@ function run(seed: number): Report {
   let l0: L0 | undefined
   const machine = new Machine({
     board: 'virt', gic, profile, smp: 1, memBytes: 160 * MEGABYTE, hash: false,
-    l0: environment => (l0 = createL0({ policy: seed % 5 === 0 ? 'split' : 'lazy', vms: [{ image: hostileImage({ seed, gic }), memBytes: 64 * MEGABYTE, el2: 'nvhe-or-vhe' }] })(environment) as L0),
+    l0: environment => (l0 = createL0({ policy: seed % 5 === 0 ? 'split' : 'lazy', vms: [{ image: hostileImage({ seed, gic }), memBytes: 64 * MEGABYTE, el2: 'nvhe-or-vhe', recursion: seed % 7 === 3 }] })(environment) as L0),
     onEvent: event => {
       if (event.kind !== 'exit') return
       report.exits++

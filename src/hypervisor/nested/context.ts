@@ -9,6 +9,7 @@ import { VIRTUAL_EL1 } from '../vcpu.ts'
 import { foldInUse } from '../vgic.ts'
 import { WORK } from '../work.ts'
 import { shadowFor, withVmid } from './shadow-stage2.ts'
+import { refreshVncr } from './vncr.ts'
 import { shadowToVirtual, virtualToShadow } from './virtual-el2.ts'
 
 /**
@@ -32,8 +33,9 @@ export function changeContext(core: Core, vcpu: Vcpu, next: Context): void {
     virtualToShadow(vcpu)
     nested.pushPage()
     if (nested.pageLive && vcpu.timers.needsSync) vcpu.timers.sync(host)
-  } else if (hasVirtualInterrupts(vcpu)) {
-    nested.gic.build(host)
+  } else {
+    refreshVncr(vcpu)
+    if (hasVirtualInterrupts(vcpu)) nested.gic.build(host)
   }
   vcpu.gic.changed = true
 }

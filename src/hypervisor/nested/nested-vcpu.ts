@@ -32,6 +32,10 @@ export class NestedVcpu {
   settled: boolean
   /** L1 runs at virtual EL2 with the page on. */
   pageLive = false
+  /** Recursion: the machine's VNCR_EL2 below virtual EL2, the status of an abort if it leads nowhere, and whether L1 may have changed it. */
+  vncrBelow = 0n
+  vncrStatus = 0
+  vncrStale = false
   /** Walks of L1's tables; `walk` is the result of the last one. */
   readonly walk = new Translation()
   readonly descriptors: GuestDescriptors

@@ -114,7 +114,7 @@ function writeVirtual(core: Core, vcpu: Vcpu, row: Row, written: bigint): Outcom
 }
 
 function emulateInstruction(core: Core, vcpu: Vcpu, exit: Exit, row: Row, argument: bigint): Outcome {
-  if (row.name.startsWith('TLBI ')) return nextInstruction(emulateTlbi(vcpu, row, argument))
+  if (row.name.startsWith('TLBI ')) return nextInstruction(emulateTlbi(core, vcpu, row, argument))
   if (row.name.startsWith('AT ')) {
     const par = emulateAt(core, vcpu, row, argument)
     if (par === undefined) return injectExternalAbort(vcpu, false, true, true, argument)

@@ -2,6 +2,8 @@
 import { SLOT } from '../../sysreg/index.ts'
 import type { Row } from '../../sysreg/index.ts'
 import { createScope, decodeTlbi, tlbiRow } from '../../mmu/index.ts'
+import type { Core } from '../core.ts'
+import { kick } from '../scheduler.ts'
 import { vttbr } from '../stage2.ts'
 import type { Vcpu } from '../vcpu.ts'
 import { unmapAll, unmapIpa, vttbrOf, withVmid } from './shadow-stage2.ts'
@@ -9,7 +11,7 @@ import type { ShadowStage2 } from './shadow-stage2.ts'
 
 const scope = createScope()
 
-export function emulateTlbi(vcpu: Vcpu, row: Row, argument: bigint): string {
+export function emulateTlbi(core: Core, vcpu: Vcpu, row: Row, argument: bigint): string {
   const { vm } = vcpu, nested = vcpu.nested!, { host } = vcpu.pe
   const tlbi = tlbiRow(row.name)
   if (tlbi === undefined) return 'ignore'
@@ -26,6 +28,12 @@ export function emulateTlbi(vcpu: Vcpu, row: Row, argument: bigint): string {
         if (scope.vaFrom >= 0 && !tlbi.range) host.tlbi('VAAE1IS', (argument & 0xfff_ffff_ffffn))
         else host.tlbi('VMALLE1IS')
       })
+    }
+    // L1's page of deferred accesses for its own hypervisors is a translation, too.
+    for (const each of vm.vcpus) {
+      if (each.nested!.vncrBelow === 0n) continue
+      each.nested!.vncrStale = true
+      if (each !== vcpu && each.state === 'runnable') kick(core, each)
     }
     return 'invalidate vEL2'
   }
