@@ -4,6 +4,7 @@ import { buildApplication, buildRouteMap, run, text_en, type ApplicationText, ty
 import { BadInput } from '../arch/bad-input.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { explainCommand } from './commands/explain.ts'
+import { fetchCommand } from './commands/fetch.ts'
 import { fitCommand } from './commands/fit.ts'
 import { matrixCommand } from './commands/matrix.ts'
 import { paperCommand } from './commands/paper.ts'
@@ -13,7 +14,7 @@ import { EXIT } from './exit-codes.ts'
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const routes = buildRouteMap({
-  routes: { paper: paperCommand, run: runCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
+  routes: { paper: paperCommand, run: runCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [

@@ -12,6 +12,7 @@ import type { Outcome } from '../../machine/outcome.ts'
 import { TrapCounters } from '../../trace/counters.ts'
 import { createL0, type VmEnd } from '../../vmm/index.ts'
 import { connectConsole } from '../console.ts'
+import { isDebianName } from '../debian/name.ts'
 import { decompress } from '../decompress.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { gicVersion, hiddenFeature, inputFile, integerBetween, memorySize, oneOf, profileName, seconds } from '../options.ts'
@@ -61,13 +62,15 @@ export const runCommand = buildCommand({
   docs: {
     brief: 'Run an image on the bare machine or in a VM of the host hypervisor',
     fullDescription: [
-      'IMAGE is an ELF file or an arm64 Image, plain or as gzip, zstd or EFI zboot. The console is stdout and stdin (Ctrl-A X ends); everything else is on stderr.',
+      'IMAGE is an ELF file or an arm64 Image, plain or as gzip, zstd or EFI zboot, or debian:X (see nidus fetch --help), which brings its initramfs',
+      'and console=ttyAMA0. The console is stdout and stdin (Ctrl-A X ends); everything else is on stderr.',
       '',
       'Examples:',
       '  nidus run guests/built/bench --smp 2',
       '  nidus run guests/built/bench --on vm --smp 2 --stat',
       '  nidus run guests/built/mini-kvm-nvhe --el2 --smp 2 --initrd guests/built/bench --append vcpus=2',
       '  nidus run guests/built/mini-kvm-vhe --on vm --el2 --arch v8.4 --smp 2 --initrd guests/built/bench --append vcpus=2',
+      '  nidus run debian:6.12 --append do=list',
       '  nidus run Image --initrd initrd.gz --append console=ttyAMA0 --until login: --timeout 60',
       '',
       'Exit codes: 0 done (PSCI off, or --until seen), 1 the guest ended without printing --until, 2 bad input, 3 the guest died or hit something unimplemented, 4 timeout, 130 Ctrl-C.',
@@ -95,14 +98,17 @@ export const runCommand = buildCommand({
       stat: { kind: 'boolean', brief: 'Print exits by level and reason at the end', default: false, withNegated: false },
       json: { kind: 'boolean', brief: 'End with one line of JSON on stderr', default: false, withNegated: false },
     },
-    positional: { kind: 'tuple', parameters: [{ brief: 'ELF file or arm64 Image', parse: String, placeholder: 'IMAGE' }] },
+    positional: { kind: 'tuple', parameters: [{ brief: 'ELF file, arm64 Image or debian:X', parse: String, placeholder: 'IMAGE' }] },
   },
   async func(flags: Flags, path: string) {
     checkCombination(flags)
-    const image = await unwrapImage(inputFile('image', path), decompress)
+    // Loaded when it is used: most images are files.
+    const debian = isDebianName(path) ? await (await import('../debian/image.ts')).debianImage(path) : undefined
+    const image = await unwrapImage(debian?.image ?? inputFile('image', path), decompress)
     const elf = isElf(image) ? parseElf(image) : undefined
     const optional = (what: string, file: string | undefined) => file === undefined ? undefined : inputFile(what, file)
-    const initrd = optional('--initrd', flags.initrd), dtb = optional('--dtb', flags.dtb)
+    const initrd = optional('--initrd', flags.initrd) ?? debian?.initrd, dtb = optional('--dtb', flags.dtb)
+    const append = [debian?.bootargs, flags.append].filter(text => text !== undefined).join(' ') || undefined
     const modules = await Promise.all(flags.module.map(async text => {
       const comma = text.indexOf(',')
       const bytes = await unwrapImage(inputFile('--module', comma < 0 ? text : text.slice(0, comma)), decompress)
@@ -125,7 +131,7 @@ export const runCommand = buildCommand({
             onEnd: (_, end) => { vmEnd = end },
             vms: [{
               image, memBytes: flags.mem, smp: flags.smp ?? 1, console: console_.output, el2: flags.el2 ? 'nvhe-or-vhe' : 'none',
-              ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(flags.append === undefined ? {} : { append: flags.append }),
+              ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(append === undefined ? {} : { append }),
               ...(flags.paravirt === undefined ? {} : { paravirt: flags.paravirt }),
             }],
           }),
@@ -133,7 +139,7 @@ export const runCommand = buildCommand({
       } else {
         machine = createMachine({ ...common, memBytes: flags.mem, el2: flags.el2, console: console_.output })
         const plan = machine.loadImage({
-          image, ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(flags.append === undefined ? {} : { bootargs: flags.append }), ...(modules.length === 0 ? {} : { modules }),
+          image, ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(append === undefined ? {} : { bootargs: append }), ...(modules.length === 0 ? {} : { modules }),
         })
         if (flags.dumpdtb !== undefined) {
           writeFileSync(flags.dumpdtb, plan.dtb)

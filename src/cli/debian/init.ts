@@ -1,0 +1,42 @@
+/** The first process of the initramfs and its list of commands, as shell scripts for busybox. */
+import { COMMAND_LIST, LIST_BEGIN, LIST_END, LIST_LINE } from './command-list.ts'
+
+/** Printed when user space is up: what boots are timed by. */
+export const BOOT_MARK = 'MARK-BOOT'
+
+/** /init. `do=` on the kernel's command line says what comes after the mark: `list`, `boot` (nothing) or a shell. */
+export const INIT_SCRIPT = `#!/bin/busybox sh
+export PATH=/bin HOME=/ TERM=linux
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /tmp
+hostname nidus
+# Devices name the drivers that they want; file systems are loaded by the kernel when they are mounted.
+modprobe -q virtio_mmio
+for file in /sys/bus/virtio/devices/*/modalias; do
+  [ -e "$file" ] && modprobe -q "$(cat "$file")"
+done
+echo ${BOOT_MARK}
+for word in $(cat /proc/cmdline); do
+  case $word in do=*) todo=\${word#do=} ;; esac
+done
+case $todo in
+  list) sh /list ;;
+  boot) ;;
+  *) setsid -c sh -l < /dev/console > /dev/console 2>&1 ;;
+esac
+poweroff -f
+`
+
+/** /list. */
+export const LIST_SCRIPT = [
+  '#!/bin/busybox sh',
+  // Unquoted, so that all white space becomes single spaces.
+  `check() { echo "${LIST_LINE} $1:" $(eval "$2" 2>&1); }`,
+  `echo ${LIST_BEGIN}`,
+  ...COMMAND_LIST.map(({ name, command }) => `check ${name} '${command.replaceAll("'", "'\\''")}'`),
+  `echo ${LIST_END}`,
+  '',
+].join('\n')
