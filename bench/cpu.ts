@@ -1,5 +1,5 @@
 /**
- * The engine alone on an integer mix, against QEMU's system emulator: node bench/cpu.ts [--rounds N] [--repeat N] [--json].
+ * The engine alone on an integer mix, against QEMU's system emulator: `npm run bench -- cpu`; 10,000 rounds are 12.6 G instructions, about 10 s of QEMU.
  * CPU seconds of whole processes, background compilation included.
  */
 import { spawnSync } from 'node:child_process'
@@ -7,23 +7,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
-
-export interface CpuRow {
-  readonly name: string
-  readonly nidusCpuS: number
-  readonly qemuCpuS: number | null
-  readonly ratio: number | null
-  /** (largest - smallest) / median of Nidus's runs. */
-  readonly spread: number
-  /** Million instructions per CPU second. */
-  readonly mips: number
-}
+import { median, spreadOf, type BenchResult, type BenchRow } from './result.ts'
 
 const image = fileURLToPath(new URL('../guests/yard/mix.bin', import.meta.url))
 const guest = fileURLToPath(new URL('./cpu-guest.ts', import.meta.url))
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 /** User and system time of waited-for children, in seconds. */
 function childrenCpu(): number {
@@ -48,7 +35,7 @@ function qemu(rounds: number): number | null {
   }
 }
 
-export function cpuBench(rounds: number, repeat: number): { readonly what: 'cpu', readonly rows: readonly CpuRow[], readonly ratio: number | null } {
+export function cpuBench(rounds: number, repeat: number): BenchResult {
   const runs = Array.from({ length: repeat }, () => {
     const run = spawnSync(process.execPath, [guest, image, String(rounds)], { encoding: 'utf8' })
     if (run.status !== 0) throw new Error(run.stderr)
@@ -58,17 +45,9 @@ export function cpuBench(rounds: number, repeat: number): { readonly what: 'cpu'
   const others = Array.from({ length: repeat }, () => qemu(rounds)).filter(time => time !== null)
   const qemuCpuS = others.length === 0 ? null : median(others)
   const ratio = qemuCpuS === null ? null : nidusCpuS / qemuCpuS
-  const row: CpuRow = {
-    name: 'integer mix', nidusCpuS, qemuCpuS, ratio, spread: (Math.max(...times) - Math.min(...times)) / nidusCpuS,
+  const row: BenchRow = {
+    name: 'integer mix', nidusCpuS, qemuCpuS, ratio, spread: spreadOf(times),
     mips: Math.round(runs[0]!.instructions / nidusCpuS / 1e6),
   }
   return { what: 'cpu', rows: [row], ratio }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  // 10,000 rounds are 12.6 G instructions: about 10 s of QEMU.
-  const { values } = parseArgs({ options: { rounds: { type: 'string', default: '10000' }, repeat: { type: 'string', default: '3' }, json: { type: 'boolean' } } })
-  const result = cpuBench(Number(values.rounds), Number(values.repeat))
-  if (values.json === true) console.log(JSON.stringify(result))
-  else for (const row of result.rows) console.log(JSON.stringify(row))
 }

@@ -29,12 +29,12 @@ export function parseFields(text: string): Field[] {
 export const fieldMask = (field: Field): bigint => ((1n << BigInt(field.high - field.low + 1)) - 1n) << BigInt(field.low)
 
 /** What a write may change (`write`), what it must keep (`readOnly`) and what is always one (`res1`). */
-export interface Masks { readonly write: bigint, readonly readOnly: bigint, readonly res1: bigint }
+export interface Masks { readonly write: bigint, readonly readOnly: bigint, readonly res1: bigint, /** Every bit can be written. */ readonly all: boolean }
 
 const ALL = 0xffff_ffff_ffff_ffffn
 
 export function masksOf(fields: readonly Field[] | undefined, has: (feature: RowFeature) => boolean): Masks {
-  if (fields === undefined) return { write: ALL, readOnly: 0n, res1: 0n }
+  if (fields === undefined) return { write: ALL, readOnly: 0n, res1: 0n, all: true }
   let write = 0n, readOnly = 0n, res1 = 0n
   for (const field of fields) {
     const mask = fieldMask(field)
@@ -43,5 +43,5 @@ export function masksOf(fields: readonly Field[] | undefined, has: (feature: Row
     else if (field.kind === 'RO') readOnly |= mask
     else write |= mask
   }
-  return { write, readOnly: readOnly & ~write, res1: res1 & ~write & ~readOnly }
+  return { write, readOnly: readOnly & ~write, res1: res1 & ~write & ~readOnly, all: write === ALL }
 }

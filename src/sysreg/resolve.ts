@@ -147,7 +147,7 @@ export function masksOfRow(row: Row, controls: Pick<Controls, 'features' | 'gicV
 /** The value that a write of `value` leaves in the register: RES0, RES1 and read-only bits of `row` with these features. */
 export function sanitise(row: Row, value: bigint, controls: Pick<Controls, 'features' | 'gicVersion'>, current = 0n): bigint {
   const masks = masksOfRow(row, controls)
-  return (value & masks.write) | (current & masks.readOnly) | masks.res1
+  return masks.all ? value : (value & masks.write) | (current & masks.readOnly) | masks.res1
 }
 
 // ---- compilation -----------------------------------------------------------------------------------------------------------------
