@@ -100,7 +100,7 @@ export class Core {
   /** Cycles that may be charged in this run before its budget must shrink. */
   #slack = Infinity
   #running = false
-  /** `endTurn` has been called since the run loop cleared this. */
+  /** The turn ends before the budget of its run: for another PE, an interrupt or a deadline. Cleared by the run loop. */
   turnEnded = false
 
   constructor(options: CoreOptions) {
@@ -146,7 +146,7 @@ export class Core {
     this.pe.charged += cycles
     this.#slack -= cycles
     if (this.#slack < 0) {
-      if (this.#running) this.engine.limit(Math.max(0, this.engine.left + Math.floor(this.#slack / this.costs.instruction)))
+      if (this.#running) this.#limit(this.engine.left + Math.floor(this.#slack / this.costs.instruction))
       this.#slack = 0
     }
   }
@@ -162,17 +162,21 @@ export class Core {
   /** A deadline of the current PE moved to `cycles` on its clock. */
   deadlineAt(cycles: number): void {
     if (!this.#running) return
-    const room = Math.max(0, Math.floor((cycles - this.cycles(this.pe)) / this.costs.instruction))
-    if (room < this.engine.left) {
-      this.engine.limit(room)
-      this.#slack = 0
-    }
+    // What may follow the current instruction.
+    const room = cycles - this.cycles(this.pe) - this.costs.instruction, spare = room - this.engine.left * this.costs.instruction
+    if (spare < 0) this.#limit(Math.floor(room / this.costs.instruction))
+    this.#slack = Math.min(this.#slack, Math.max(0, spare))
   }
 
   /** Ends the current run after this instruction. */
   endTurn(): void {
     this.turnEnded = true
     if (this.#running) this.engine.limit(0)
+  }
+
+  #limit(instructions: number): void {
+    this.turnEnded = true
+    this.engine.limit(Math.max(0, instructions))
   }
 
   // ---- controls ----

@@ -6,7 +6,7 @@ import type { Cpu } from '../cpu/cpu.ts'
 import type { PE } from '../cpu/pe.ts'
 import { CYCLES_PER_COUNT } from '../cpu/timers.ts'
 
-/** Instructions of one turn when nobody else waits for it: bounds how long `interrupted` and snapshots wait. */
+/** Most instructions of one turn, whether another PE waits for its own or not: bounds how long `interrupted` and snapshots wait. */
 const ALONE = 200_000
 /** Interrupts taken in a row before one instruction runs: EL2 software that leaves a line up must not hang the host. */
 const INTERRUPTS_IN_A_ROW = 64
@@ -62,7 +62,7 @@ export class RunLoop {
     if (pe === undefined) return undefined
     this.#switchTo(pe)
     this.#prepare(pe, time)
-    if (pe.power === 'on' && pe.waiting === 'none') this.#execute(pe, most, rival, pes.length > 1 ? this.#options.quantum : ALONE)
+    if (pe.power === 'on' && pe.waiting === 'none') this.#execute(pe, most, rival, ALONE)
     return pe
   }
 
