@@ -21,6 +21,8 @@ struct cpu {
     u32 index;
     bool up;
     volatile u32 ticks;
+    bool last_tick;         /* the next tick is not followed by another */
+    volatile u32 retrigger; /* so many of the next ticks come back to back */
     /* Virtual IPI: set by this CPU's handler, and again when it is ready for the next one. */
     volatile u32 received, ready;
     volatile bool leave;
@@ -36,5 +38,10 @@ void NORETURN stop_this_cpu(void);
 void wait_cpu_off(u32 index);
 void cpu_interrupts_init(struct cpu *cpu);
 
+void timer_start(void);
+/* Was it one of the checks' interrupts? */
+bool checks_irq(u32 intid);
+void run_checks(const char *bootargs, u64 memory_end, bool hypercalls);
+bool fp_check(u64 seed, bool hypercalls);
 void run_series(const char *bootargs, bool hypercalls);
 #endif

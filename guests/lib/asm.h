@@ -26,6 +26,29 @@
     msr     \sysreg, \reg
 .endm
 
+/* TLBI, AT, IC without an operand: `sys_instruction "tlbi alle2", __do_hyp_init`. */
+.macro sys_instruction instruction, function
+    .ifb \function
+    .error "name the 4.10 function"
+    .endif
+    \instruction
+.endm
+
+/* Exception returns and calls, which a hypervisor below may trap as well. */
+.macro sys_eret function
+    .ifb \function
+    .error "name the 4.10 function"
+    .endif
+    eret
+.endm
+
+.macro sys_hvc function
+    .ifb \function
+    .error "name the 4.10 function"
+    .endif
+    hvc     #0
+.endm
+
 .macro function name
     .global \name
     .type   \name, %function

@@ -75,7 +75,7 @@ end_function secondary_entry
  * write-back walks, upper range off. Also the vectors.
  */
 function enable_mmu
-    tlbi    vmalle1                                 /* __cpu_setup */
+    sys_instruction "tlbi vmalle1", __cpu_setup
     dsb     nsh
     mov     x1, #(3 << 20)
     sys_write cpacr_el1, x1, __cpu_setup            /* FP and SIMD */
@@ -100,7 +100,7 @@ function enable_mmu
     ldr     x1, =SCTLR_EL1_ON
     sys_write sctlr_el1, x1, __enable_mmu
     isb
-    ic      iallu
+    sys_instruction "ic iallu", __enable_mmu
     dsb     nsh
     isb
     ret
@@ -155,8 +155,8 @@ exception:
     b.ne    1f
     bl      kernel_irq
     b       2f
-1:  sys_read x2, esr_el1, el1_sync
-    sys_read x3, far_el1, el1_sync
+1:  sys_read x2, esr_el1, el1_sync.kernel
+    sys_read x3, far_el1, el1_sync.kernel
     bl      kernel_fault                            /* (frame, kind, esr, far); returns if it mended the cause */
 2:
     ldp     x30, x1, [sp, #240]
@@ -179,7 +179,7 @@ exception:
     ldp     x26, x27, [sp, #208]
     ldp     x28, x29, [sp, #224]
     add     sp, sp, #FRAME_SIZE
-    eret
+    sys_eret kernel_exit
 
     .bss
     .align  4

@@ -22,6 +22,17 @@
         u64 value_ = (u64)(value);                                       \
         __asm__ volatile("msr " SR_##reg ", %x0" : : "rZ"(value_));       \
     } while (0)
+/* TLBI, AT, IC: `sys_instruction("tlbi ipas2e1is", value, "__kvm_tlb_flush_vmid_ipa")`, or without a value. */
+#define sys_instruction(instruction, value, function)                               \
+    do {                                                                            \
+        _Static_assert(sizeof(function) > 1, "name the 4.10 function");             \
+        __asm__ volatile(instruction ", %x0" : : "rZ"((u64)(value)) : "memory");    \
+    } while (0)
+#define sys_instruction0(instruction, function)                         \
+    do {                                                                \
+        _Static_assert(sizeof(function) > 1, "name the 4.10 function"); \
+        __asm__ volatile(instruction : : : "memory");                   \
+    } while (0)
 
 /* EL1 translation regime, exceptions, identification. */
 #define SR_SCTLR_EL1 "sctlr_el1"
@@ -228,22 +239,22 @@ static inline u64 irq_save(void)
 {
     u64 flags = sysreg_read(DAIF, "arch_local_irq_save");
 
-    __asm__ volatile("msr daifset, #2" ::: "memory"); /* arch_local_irq_save */
+    __asm__ volatile("msr daifset, #2" ::: "memory"); /* 4.10: arch_local_irq_save */
     return flags;
 }
 
 static inline void irq_restore(u64 flags)
 {
-    __asm__ volatile("msr daif, %0" : : "r"(flags) : "memory"); /* arch_local_irq_restore */
+    __asm__ volatile("msr daif, %0" : : "r"(flags) : "memory"); /* 4.10: arch_local_irq_restore */
 }
 
 static inline void irq_enable(void)
 {
-    __asm__ volatile("msr daifclr, #2" ::: "memory"); /* arch_local_irq_enable */
+    __asm__ volatile("msr daifclr, #2" ::: "memory"); /* 4.10: arch_local_irq_enable */
 }
 
 static inline void irq_disable(void)
 {
-    __asm__ volatile("msr daifset, #2" ::: "memory"); /* arch_local_irq_disable */
+    __asm__ volatile("msr daifset, #2" ::: "memory"); /* 4.10: arch_local_irq_disable */
 }
 #endif

@@ -27,6 +27,7 @@ typedef unsigned long usize;
 #define UNUSED __attribute__((unused))
 #define NORETURN __attribute__((noreturn))
 #define NOINLINE __attribute__((noinline))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 #define PAGE_SHIFT 12
 #define PAGE_SIZE 4096UL
@@ -43,31 +44,31 @@ typedef unsigned long usize;
  * Device accesses are written in assembly so that each is exactly one plain load or store: a
  * hypervisor that emulates the device needs a valid ISS (ESR_EL2.ISV = 1).
  */
-static inline u32 mmio_read32(u64 address)
+static ALWAYS_INLINE u32 mmio_read32(u64 address)
 {
     u32 value;
     __asm__ volatile("ldr %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
     return value;
 }
 
-static inline void mmio_write32(u64 address, u32 value)
+static ALWAYS_INLINE void mmio_write32(u64 address, u32 value)
 {
     __asm__ volatile("str %w0, [%1]" : : "rZ"(value), "r"(address) : "memory");
 }
 
-static inline u64 mmio_read64(u64 address)
+static ALWAYS_INLINE u64 mmio_read64(u64 address)
 {
     u64 value;
     __asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(address) : "memory");
     return value;
 }
 
-static inline void mmio_write64(u64 address, u64 value)
+static ALWAYS_INLINE void mmio_write64(u64 address, u64 value)
 {
     __asm__ volatile("str %x0, [%1]" : : "rZ"(value), "r"(address) : "memory");
 }
 
-static inline void mmio_write8(u64 address, u8 value)
+static ALWAYS_INLINE void mmio_write8(u64 address, u8 value)
 {
     __asm__ volatile("strb %w0, [%1]" : : "rZ"(value), "r"(address) : "memory");
 }

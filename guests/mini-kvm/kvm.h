@@ -89,7 +89,7 @@ struct cpu_context {
     u64 sp_el0, pc, pstate;
     u64 sp_el1, elr_el1, spsr_el1;
     u64 unused;
-    u64 v[64];
+    u64 v[64] __attribute__((aligned(16))); /* quadwords, with SCTLR_EL2.A */
     u32 fpsr, fpcr;
     u64 sys[SYS_COUNT];
 };

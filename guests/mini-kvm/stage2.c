@@ -1,4 +1,5 @@
 /* Stage 2 of the VM: tables filled on fault with 4K pages. Mirrors mmu.c of 4.10. */
+#include "accessors.h"
 #include "host.h"
 #include "hyp.h"
 #include "print.h"
@@ -76,7 +77,7 @@ static void clean_page(u64 page)
     for (u64 a = page; a < page + PAGE_SIZE; a += 64)
         __asm__ volatile("dc civac, %0" : : "r"(a) : "memory");
     dsb(ish);
-    __asm__ volatile("ic ialluis" ::: "memory");
+    sys_instruction0("ic ialluis", "__flush_icache_all");
     dsb(ish);
 }
 

@@ -199,9 +199,9 @@ static void report(const struct kvm *kvm)
         const struct vcpu *v = &kvm->vcpus[i];
 
         print("mini-kvm: vcpu %u: %lu exits: %lu hypercalls, %lu device accesses, %lu user accesses, %lu stage 2, "
-              "%lu system registers, %lu wfx, %lu interrupts\n",
+              "%lu system registers, %lu wfx, %lu interrupts (%lu unexpected)\n",
               i, v->stat.exits, v->stat.hypercalls, v->stat.mmio_kernel, v->stat.mmio_user, v->stat.stage2,
-              v->stat.system, v->stat.wfx, v->stat.irq);
+              v->stat.system, v->stat.wfx, v->stat.irq, pcpus[v->cpu].unexpected_interrupts);
     }
 }
 

@@ -41,7 +41,7 @@ function __guest_enter
     ldp     x14, x15, [x18, #14 * 8]
     ldp     x16, x17, [x18, #16 * 8]
     ldr     x18, [x18, #18 * 8]
-    eret
+    sys_eret __guest_enter
 end_function __guest_enter
 
 /* x0: exit code, x1: vcpu, the VM's x0 and x1 on the stack, all else the VM's */
@@ -67,7 +67,7 @@ function __guest_exit
     sys_read x4, spsr_el2, __guest_exit
     mov     x5, x0
     dsb     sy
-    msr     daifclr, #4
+    msr     daifclr, #4                             /* 4.10: __guest_exit */
     .global abort_guest_exit_start
 abort_guest_exit_start:
     isb
@@ -105,7 +105,7 @@ function __fpsimd_guest_restore
     ldp     x4, x30, [sp], #16
     ldp     x2, x3, [sp], #16
     ldp     x0, x1, [sp], #16
-    eret
+    sys_eret __fpsimd_guest_restore
 end_function __fpsimd_guest_restore
 
     .arch   armv8-a+fp+simd
@@ -127,9 +127,9 @@ end_function __fpsimd_guest_restore
 /* x0: 32 vector registers, FPSR, FPCR; leaves x2 to x30 alone but for x4 */
 function __fpsimd_save_state
     fp_registers stp
-    mrs     x4, fpsr
+    mrs     x4, fpsr                                /* 4.10: fpsimd_save */
     str     w4, [x0, #512]
-    mrs     x4, fpcr
+    mrs     x4, fpcr                                /* 4.10: fpsimd_save */
     str     w4, [x0, #516]
     ret
 end_function __fpsimd_save_state
@@ -137,8 +137,8 @@ end_function __fpsimd_save_state
 function __fpsimd_restore_state
     fp_registers ldp
     ldr     w4, [x0, #512]
-    msr     fpsr, x4
+    msr     fpsr, x4                                /* 4.10: fpsimd_restore */
     ldr     w4, [x0, #516]
-    msr     fpcr, x4
+    msr     fpcr, x4                                /* 4.10: fpsimd_restore */
     ret
 end_function __fpsimd_restore_state

@@ -31,10 +31,11 @@ function el2_setup
 1:  sys_write hcr_el2, x0, el2_setup
     isb
 
+    cbnz    x2, 5f
     sys_read x0, cnthctl_el2, el2_setup
-    orr     x0, x0, #3
+    orr     x0, x0, #3                              /* EL1PCEN | EL1PCTEN */
     sys_write cnthctl_el2, x0, el2_setup
-    sys_write cntvoff_el2, xzr, el2_setup
+5:  sys_write cntvoff_el2, xzr, el2_setup
 
     sys_read x0, id_aa64pfr0_el1, el2_setup
     ubfx    x0, x0, #24, #4                         /* GIC system registers */
@@ -52,6 +53,14 @@ function el2_setup
     sys_read x1, mpidr_el1, el2_setup
     sys_write vpidr_el2, x0, el2_setup
     sys_write vmpidr_el2, x1, el2_setup
+
+    cbnz    x2, 6f                                  /* VHE: EL1 is the VM's alone */
+    mov     x0, #(SCTLR_EL1_OFF & 0xffff)
+    movk    x0, #(SCTLR_EL1_OFF >> 16), lsl #16
+    sys_write sctlr_el1, x0, el2_setup
+    mov     x0, #0x33ff
+    sys_write cptr_el2, x0, el2_setup
+6:
     sys_write hstr_el2, xzr, el2_setup
 
     sys_read x0, id_aa64dfr0_el1, el2_setup
@@ -66,18 +75,12 @@ function el2_setup
     cbz     x2, 4f
     isb
     ret
-4:
-    mov     x0, #(SCTLR_EL1_OFF & 0xffff)
-    movk    x0, #(SCTLR_EL1_OFF >> 16), lsl #16
-    sys_write sctlr_el1, x0, el2_setup
-    mov     x0, #0x33ff
-    sys_write cptr_el2, x0, el2_setup
-    address x0, __hyp_stub_vectors
+4:  address x0, __hyp_stub_vectors
     sys_write vbar_el2, x0, el2_setup
     mov     x0, #SPSR_EL1H_DAIF
     sys_write spsr_el2, x0, el2_setup
     sys_write elr_el2, lr, el2_setup
-    eret
+    sys_eret el2_setup
 end_function el2_setup
 
 #if !VHE
@@ -93,14 +96,14 @@ stub_sync:
 1:  cmp     x0, #HVC_SET_VECTORS
     b.ne    3f
     sys_write vbar_el2, x1, __hyp_stub_vectors
-3:  eret
+3:  sys_eret __hyp_stub_vectors
 
 /* __hyp_set_vectors(vectors) */
 function __hyp_set_vectors
     str     lr, [sp, #-16]!
     mov     x1, x0
     mov     x0, #HVC_SET_VECTORS
-    hvc     #0
+    sys_hvc __hyp_set_vectors
     ldr     lr, [sp], #16
     ret
 end_function __hyp_set_vectors

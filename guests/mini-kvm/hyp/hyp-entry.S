@@ -28,7 +28,7 @@ function kvm_call_hyp_asm
     ret
 #else
     str     lr, [sp, #-16]!                         /* the call at EL2 uses LR */
-    hvc     #0
+    sys_hvc __kvm_call_hyp
     ldr     lr, [sp], #16
     ret
 #endif
@@ -51,13 +51,13 @@ el1_sync:                                           /* the VM trapped, or the ke
     cmp     x0, #HVC_GET_VECTORS
     b.ne    1f
     sys_read x0, vbar_el2, el1_sync
-    eret
+    sys_eret el1_sync
 1:  mov     lr, x0
     mov     x0, x1
     mov     x1, x2
     mov     x2, x3
     blr     lr
-    eret
+    sys_eret el1_sync
 
 el1_trap:                                           /* x0: exception class */
     cmp     x0, #EC_FP_ASIMD
@@ -87,7 +87,7 @@ el2_error:
     ccmp    x0, x1, #4, ne
     b.ne    hyp_invalid
     mov     x0, #(1 << EXIT_WITH_SERROR_BIT)
-    eret
+    sys_eret el2_error
 
 hyp_invalid:
     b       __hyp_panic
@@ -105,7 +105,7 @@ function __hyp_do_panic
     mov     x4, x5
     mov     x5, x6
     mov     x6, x7
-    eret
+    sys_eret __hyp_do_panic
 end_function __hyp_do_panic
 
 .macro entry target

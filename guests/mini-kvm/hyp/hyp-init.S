@@ -40,7 +40,7 @@ do_hyp_init:
     sys_read x4, mair_el1, __do_hyp_init
     sys_write mair_el2, x4, __do_hyp_init
     isb
-    tlbi    alle2
+    sys_instruction "tlbi alle2", __do_hyp_init
     dsb     sy
     sys_read x4, sctlr_el2, __do_hyp_init
     mov     x5, #SCTLR_EE
@@ -51,13 +51,13 @@ do_hyp_init:
     isb
     mov     sp, x1
     sys_write vbar_el2, x2, __do_hyp_init
-    eret
+    sys_eret __do_hyp_init
     .ltorg
 
 /* __cpu_init_hyp_mode(pgd, stack, vectors): at EL1, with __kvm_hyp_init installed */
 function __cpu_init_hyp_mode
     str     lr, [sp, #-16]!
-    hvc     #0
+    sys_hvc __cpu_init_hyp_mode
     ldr     lr, [sp], #16
     ret
 end_function __cpu_init_hyp_mode

@@ -7,7 +7,7 @@ struct hyp_config hyp_config;
 
 extern u8 kernel_vectors[];
 
-static bool fp_enabled(void)
+static bool __fpsimd_enabled(void)
 {
 #if VHE
     return sysreg_read(CPACR_EL1, "__fpsimd_enabled_vhe") & CPACR_EL1_FPEN;
@@ -16,7 +16,7 @@ static bool fp_enabled(void)
 #endif
 }
 
-static void activate_traps(struct vcpu *vcpu)
+static void __activate_traps(struct vcpu *vcpu)
 {
     sysreg_write(HCR_EL2, vcpu->hcr_el2, "__activate_traps");
     sysreg_write(HSTR_EL2, BIT(15), "__activate_traps");
@@ -32,7 +32,7 @@ static void activate_traps(struct vcpu *vcpu)
 #endif
 }
 
-static void deactivate_traps(struct vcpu *vcpu)
+static void __deactivate_traps(struct vcpu *vcpu)
 {
     /* A virtual SError that was pended and not yet taken stays pended. */
     if (vcpu->hcr_el2 & HCR_VSE)
@@ -50,7 +50,17 @@ static void deactivate_traps(struct vcpu *vcpu)
     sysreg_write(PMUSERENR_EL0, 0, "__deactivate_traps");
 }
 
-static void vgic_save(struct vcpu *vcpu)
+static void __activate_vm(struct vcpu *vcpu)
+{
+    sysreg_write(VTTBR_EL2, vcpu->kvm->vttbr, "__activate_vm");
+}
+
+static void __deactivate_vm(void)
+{
+    sysreg_write(VTTBR_EL2, 0, "__deactivate_vm");
+}
+
+static void __vgic_save_state(struct vcpu *vcpu)
 {
     if (hyp_config.gicv3)
         __vgic_v3_save_state(vcpu);
@@ -59,7 +69,7 @@ static void vgic_save(struct vcpu *vcpu)
     sysreg_write(HCR_EL2, sysreg_read(HCR_EL2, "__vgic_save_state") & ~HCR_INT_OVERRIDE, "__vgic_save_state");
 }
 
-static void vgic_restore(struct vcpu *vcpu)
+static void __vgic_restore_state(struct vcpu *vcpu)
 {
     u64 hcr = sysreg_read(HCR_EL2, "__vgic_restore_state");
 
@@ -71,11 +81,11 @@ static void vgic_restore(struct vcpu *vcpu)
 }
 
 /* The IPA of a fault that did not record one: ask stage 1 again. */
-static bool translate_far(u64 far, u64 *hpfar)
+static bool __translate_far_to_hpfar(u64 far, u64 *hpfar)
 {
     u64 par = sysreg_read(PAR_EL1, "__translate_far_to_hpfar"), found;
 
-    __asm__ volatile("at s1e1r, %0" : : "r"(far));
+    sys_instruction("at s1e1r", far, "__translate_far_to_hpfar");
     isb();
     found = sysreg_read(PAR_EL1, "__translate_far_to_hpfar");
     sysreg_write(PAR_EL1, par, "__translate_far_to_hpfar");
@@ -85,7 +95,7 @@ static bool translate_far(u64 far, u64 *hpfar)
     return true;
 }
 
-static bool populate_fault_info(struct vcpu *vcpu)
+static bool __populate_fault_info(struct vcpu *vcpu)
 {
     u64 esr = sysreg_read_el2(ESR, "__populate_fault_info"), far, hpfar;
 
@@ -94,7 +104,7 @@ static bool populate_fault_info(struct vcpu *vcpu)
         return true;
     far = sysreg_read_el2(FAR, "__populate_fault_info");
     if (!(esr & ESR_S1PTW) && (esr & ESR_FSC_TYPE) == FSC_PERMISSION) {
-        if (!translate_far(far, &hpfar))
+        if (!__translate_far_to_hpfar(far, &hpfar))
             return false;
     } else {
         hpfar = sysreg_read(HPFAR_EL2, "__populate_fault_info");
@@ -114,9 +124,9 @@ u64 __kvm_vcpu_run(struct vcpu *vcpu)
     __sysreg_save_host_state(host);
     __debug_cond_save_host_state(vcpu);
 
-    activate_traps(vcpu);
-    sysreg_write(VTTBR_EL2, vcpu->kvm->vttbr, "__activate_vm");
-    vgic_restore(vcpu);
+    __activate_traps(vcpu);
+    __activate_vm(vcpu);
+    __vgic_restore_state(vcpu);
     __timer_restore_state(vcpu);
     __sysreg32_restore_state(vcpu);
     __sysreg_restore_guest_state(guest);
@@ -124,15 +134,15 @@ u64 __kvm_vcpu_run(struct vcpu *vcpu)
 
     do {
         exit = __guest_enter(vcpu, host);
-    } while (exit == EXIT_TRAP && !populate_fault_info(vcpu));
+    } while (exit == EXIT_TRAP && !__populate_fault_info(vcpu));
 
-    fp = fp_enabled();
+    fp = __fpsimd_enabled();
     __sysreg_save_guest_state(guest);
     __sysreg32_save_state(vcpu);
     __timer_save_state(vcpu);
-    vgic_save(vcpu);
-    deactivate_traps(vcpu);
-    sysreg_write(VTTBR_EL2, 0, "__deactivate_vm");
+    __vgic_save_state(vcpu);
+    __deactivate_traps(vcpu);
+    __deactivate_vm();
     __sysreg_restore_host_state(host);
     if (fp) {
         __fpsimd_save_state(guest->v);
@@ -158,8 +168,8 @@ void __hyp_panic(void)
     if (sysreg_read(VTTBR_EL2, "__hyp_panic")) {
         struct vcpu *vcpu = (struct vcpu *)sysreg_read(TPIDR_EL2, "__hyp_panic");
 
-        deactivate_traps(vcpu);
-        sysreg_write(VTTBR_EL2, 0, "__deactivate_vm");
+        __deactivate_traps(vcpu);
+        __deactivate_vm();
         __sysreg_restore_host_state(vcpu->host);
     }
 #if VHE

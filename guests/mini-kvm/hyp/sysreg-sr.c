@@ -7,7 +7,7 @@
 #include "accessors.h"
 #include "hyp.h"
 
-static void save_common_state(struct cpu_context *ctxt)
+static void __sysreg_save_common_state(struct cpu_context *ctxt)
 {
     ctxt->sys[ACTLR] = sysreg_read(ACTLR_EL1, "__sysreg_save_common_state");
     ctxt->sys[TPIDR_EL0] = sysreg_read(TPIDR_EL0, "__sysreg_save_common_state");
@@ -19,7 +19,7 @@ static void save_common_state(struct cpu_context *ctxt)
     ctxt->pstate = sysreg_read_el2(SPSR, "__sysreg_save_common_state");
 }
 
-static void save_state(struct cpu_context *ctxt)
+static void __sysreg_save_state(struct cpu_context *ctxt)
 {
     ctxt->sys[MPIDR] = sysreg_read(VMPIDR_EL2, "__sysreg_save_state");
     ctxt->sys[CSSELR] = sysreg_read(CSSELR_EL1, "__sysreg_save_state");
@@ -43,7 +43,7 @@ static void save_state(struct cpu_context *ctxt)
     ctxt->spsr_el1 = sysreg_read_el1(SPSR, "__sysreg_save_state");
 }
 
-static void restore_common_state(struct cpu_context *ctxt)
+static void __sysreg_restore_common_state(struct cpu_context *ctxt)
 {
     sysreg_write(ACTLR_EL1, ctxt->sys[ACTLR], "__sysreg_restore_common_state");
     sysreg_write(TPIDR_EL0, ctxt->sys[TPIDR_EL0], "__sysreg_restore_common_state");
@@ -55,7 +55,7 @@ static void restore_common_state(struct cpu_context *ctxt)
     sysreg_write_el2(SPSR, ctxt->pstate, "__sysreg_restore_common_state");
 }
 
-static void restore_state(struct cpu_context *ctxt)
+static void __sysreg_restore_state(struct cpu_context *ctxt)
 {
     sysreg_write(VMPIDR_EL2, ctxt->sys[MPIDR], "__sysreg_restore_state");
     sysreg_write(CSSELR_EL1, ctxt->sys[CSSELR], "__sysreg_restore_state");
@@ -82,27 +82,27 @@ static void restore_state(struct cpu_context *ctxt)
 void __sysreg_save_host_state(struct cpu_context *ctxt)
 {
     if (!VHE)
-        save_state(ctxt);
-    save_common_state(ctxt);
+        __sysreg_save_state(ctxt);
+    __sysreg_save_common_state(ctxt);
 }
 
 void __sysreg_save_guest_state(struct cpu_context *ctxt)
 {
-    save_state(ctxt);
-    save_common_state(ctxt);
+    __sysreg_save_state(ctxt);
+    __sysreg_save_common_state(ctxt);
 }
 
 void __sysreg_restore_host_state(struct cpu_context *ctxt)
 {
     if (!VHE)
-        restore_state(ctxt);
-    restore_common_state(ctxt);
+        __sysreg_restore_state(ctxt);
+    __sysreg_restore_common_state(ctxt);
 }
 
 void __sysreg_restore_guest_state(struct cpu_context *ctxt)
 {
-    restore_state(ctxt);
-    restore_common_state(ctxt);
+    __sysreg_restore_state(ctxt);
+    __sysreg_restore_common_state(ctxt);
 }
 
 /* AArch32 VMs only, and there are none: what is left is the question. */

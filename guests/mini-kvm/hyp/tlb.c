@@ -7,10 +7,10 @@ void __kvm_tlb_flush_vmid_ipa(struct kvm *kvm, u64 ipa)
     dsb(ishst);
     sysreg_write(VTTBR_EL2, kvm->vttbr, "__kvm_tlb_flush_vmid_ipa");
     isb();
-    __asm__ volatile("tlbi ipas2e1is, %0" : : "r"(ipa >> 12) : "memory");
+    sys_instruction("tlbi ipas2e1is", ipa >> 12, "__kvm_tlb_flush_vmid_ipa");
     /* Stage 1 walks may have been combined with the old stage 2 entry: drop them all. */
     dsb(ish);
-    __asm__ volatile("tlbi vmalle1is" ::: "memory");
+    sys_instruction0("tlbi vmalle1is", "__kvm_tlb_flush_vmid_ipa");
     dsb(ish);
     isb();
     sysreg_write(VTTBR_EL2, 0, "__kvm_tlb_flush_vmid_ipa");
@@ -21,7 +21,7 @@ void __kvm_tlb_flush_vmid(struct kvm *kvm)
     dsb(ishst);
     sysreg_write(VTTBR_EL2, kvm->vttbr, "__kvm_tlb_flush_vmid");
     isb();
-    __asm__ volatile("tlbi vmalls12e1is" ::: "memory");
+    sys_instruction0("tlbi vmalls12e1is", "__kvm_tlb_flush_vmid");
     dsb(ish);
     isb();
     sysreg_write(VTTBR_EL2, 0, "__kvm_tlb_flush_vmid");
@@ -30,8 +30,8 @@ void __kvm_tlb_flush_vmid(struct kvm *kvm)
 void __kvm_flush_vm_context(void)
 {
     dsb(ishst);
-    __asm__ volatile("tlbi alle1is" ::: "memory");
-    __asm__ volatile("ic ialluis" ::: "memory");
+    sys_instruction0("tlbi alle1is", "__kvm_flush_vm_context");
+    sys_instruction0("ic ialluis", "__kvm_flush_vm_context");
     dsb(ish);
 }
 

@@ -3,7 +3,7 @@
 #include "hyp.h"
 
 /* Why a maintenance interrupt may have come: asked only if one was possible. */
-static void save_maintenance(struct vcpu *vcpu, u64 base)
+static void save_maint_int_state(struct vcpu *vcpu, u64 base)
 {
     struct vgic_v2_cpu_if *cpu_if = &vcpu->vgic.v2;
     u32 nr_lr = vcpu->kvm->nr_lr;
@@ -16,12 +16,12 @@ static void save_maintenance(struct vcpu *vcpu, u64 base)
     cpu_if->eisr = 0;
     if (!expected)
         return;
-    cpu_if->misr = gich_read(base, GICH_MISR, "save_maint_int_state");
+    cpu_if->misr = gich_read(base, GICH_MISR, "save_maint_int_state.v2");
     if (!(cpu_if->misr & GICH_MISR_EOI))
         return;
-    cpu_if->eisr = gich_read(base, GICH_EISR0, "save_maint_int_state");
+    cpu_if->eisr = gich_read(base, GICH_EISR0, "save_maint_int_state.v2");
     if (nr_lr > 32)
-        cpu_if->eisr |= (u64)gich_read(base, GICH_EISR1, "save_maint_int_state") << 32;
+        cpu_if->eisr |= (u64)gich_read(base, GICH_EISR1, "save_maint_int_state.v2") << 32;
 }
 
 static void save_elrsr(struct vcpu *vcpu, u64 base)
@@ -58,7 +58,7 @@ void __vgic_v2_save_state(struct vcpu *vcpu)
     cpu_if->vmcr = gich_read(base, GICH_VMCR, "__vgic_v2_save_state");
     if (vcpu->vgic.live_lrs) {
         cpu_if->apr = gich_read(base, GICH_APR, "__vgic_v2_save_state");
-        save_maintenance(vcpu, base);
+        save_maint_int_state(vcpu, base);
         save_elrsr(vcpu, base);
         save_lrs(vcpu, base);
         gich_write(base, GICH_HCR, 0, "__vgic_v2_save_state");
