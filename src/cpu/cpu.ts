@@ -217,7 +217,9 @@ export class Cpu {
       case 'SMC': {
         const trap = smcTrap(el, core.controls)
         if (trap !== undefined) this.#trap(trap, syndrome.smc(immediate))
-        else core.environment.firmware(core.pe)
+        // There is no EL3. With EL2 for software the machine's firmware answers, where EL3 would.
+        else if (core.el2 && core.environment.enterEL2 === undefined) core.environment.firmware(core.pe)
+        else this.exceptions.undefinedInstruction()
         return
       }
       case 'BRK': {

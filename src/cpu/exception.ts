@@ -6,7 +6,7 @@ import { ecOf, syndrome } from '../arch/esr.ts'
 import { PSTATE, elOf } from '../arch/pstate.ts'
 import { SLOT } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
-import { entryPSTATE, isIllegalReturn, reportedPSTATE, returnPSTATE, vectorOffset } from './entry-state.ts'
+import { VECTOR, entryPSTATE, isIllegalReturn, reportedPSTATE, returnPSTATE, vectorOffset } from './entry-state.ts'
 import type { ExceptionType } from './entry-state.ts'
 import type { PE } from './pe.ts'
 import { routeSynchronous } from './routing.ts'
@@ -95,7 +95,7 @@ export class Exceptions {
     const { hash, onEvent } = core
     if (hash !== undefined) {
       hash.add(HASHED.exception)
-      hash.add(pe.index | (target << 4) | (from << 8))
+      hash.add(pe.index | (target << 4) | (from << 8) | (VECTOR[type] << 12))
       hash.addCount(core.engine.instructions(pe.index))
       hash.add64(returnAddress)
       hash.add(esr)

@@ -3,7 +3,7 @@
  * follows from the row's `effect`.
  */
 import { EC, syndrome } from '../arch/esr.ts'
-import { SLOT, resolve, rowByKey, sanitise } from '../sysreg/index.ts'
+import { BREAKPOINTS, SLOT, WATCHPOINTS, resolve, rowByKey, rowByName, sanitise } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import type { Exceptions } from './exception.ts'
@@ -15,6 +15,8 @@ import type { MemoryAccess } from './translation.ts'
 const READ = 1 << 21
 /** Registers of the EL1&0 regime; others with the effect 'translation' belong to EL2's. VTTBR and VTCR are stage 2 of EL1&0. */
 const EL1_TRANSLATION = new Set<number>([SLOT.SCTLR_EL1, SLOT.TCR_EL1, SLOT.TTBR0_EL1, SLOT.TTBR1_EL1, SLOT.MAIR_EL1, SLOT.VTTBR_EL2, SLOT.VTCR_EL2])
+/** DBGBCR<n>_EL1 and DBGWCR<n>_EL1. */
+const DEBUG_CONTROLS: readonly number[] = [['DBGBCR', BREAKPOINTS], ['DBGWCR', WATCHPOINTS]].flatMap(([name, count]) => Array.from({ length: Number(count) }, (_, n) => rowByName(`${name}${n}_EL1`)!.slot))
 export const belongsToEL1Regime = (row: Row): boolean => EL1_TRANSLATION.has(row.slot)
 
 export class SystemAccess {
@@ -116,6 +118,12 @@ export class SystemAccess {
     core.charge(row.effect === 'interrupt' ? core.costs.gicRegisterWrite : core.costs.systemRegisterWrite)
   }
 
+  /** MDSCR_EL1.MDE and an enabled breakpoint or watchpoint: their registers are storage, the exceptions are not built. */
+  #hasBreakpoints(): boolean {
+    const { i32 } = this.#core.pe.file
+    return (i32[2 * SLOT.MDSCR_EL1]! & (1 << 15)) !== 0 && DEBUG_CONTROLS.some(slot => (i32[2 * slot]! & 1) !== 0)
+  }
+
   /** Reads a register by its row without traps: what MRS at EL2 would return. Undefined: not built. */
   load(row: Row): bigint | undefined {
     return row.storage === 'slot' ? this.#core.pe.file.u64[row.slot]! : this.#registers.of(row).read?.()
@@ -163,6 +171,7 @@ export class SystemAccess {
       case 'debug':
         // MDSCR_EL1.SS: the run loop steps.
         if (row.slot === SLOT.MDSCR_EL1 && ((before | u64[row.slot]!) & 1n) !== 0n) core.endTurn()
+        if (this.#hasBreakpoints()) core.unimplemented('feature', 'breakpoints and watchpoints of the PE (MDSCR_EL1.MDE with DBGBCR<n>_EL1.E or DBGWCR<n>_EL1.E)')
         break
     }
     return true
