@@ -30,7 +30,9 @@ export function createVcpu(core: Maker, vm: Vm, index: number, pe: Pe, listRegis
   vcpu.timers = new VcpuTimers(vcpu)
   if (!vm.hasEL2) return vcpu
 
-  const { features, gicVersion, frames, rewritten } = vm.config, { environment, memory } = core, { pages } = vm
+  const { features, gicVersion, frames, rewritten } = vm.config, { environment } = core, { pages } = vm
+  // The page of deferred accesses is copied as a whole when the context changes, and charged there.
+  const { memory } = environment
   vm.shadows ??= new ShadowPool(core, pages, vm.config.cpus)
   const kind = pageKindOf(environment, vm.config)
   const page = (): number => {
@@ -41,7 +43,7 @@ export function createVcpu(core: Maker, vm: Vm, index: number, pe: Pe, listRegis
   // The paper's cached copies, for a controller that is reached by MMIO: L1 reads its GICH frame from a page of its vCPU.
   const framePage = kind === 'NEVE' && gicVersion === 2 && frames.gich !== undefined ? page() : undefined
   let ownStage2: Stage2Table | undefined
-  if (framePage !== undefined || rewritten !== undefined) ownStage2 = new Stage2Table(memory, pages)
+  if (framePage !== undefined || rewritten !== undefined) ownStage2 = new Stage2Table(core.memory, pages)
   if (framePage !== undefined) ownStage2!.map(frames.gich!, framePage, 12, DEVICE_RO)
   const vmid = ownStage2 !== undefined ? core.vmids.allocate() : vm.vmidOfVirtualEL2
   const gic = new NestedGic(vcpu, gicVersion, listRegisters, vtr, memory, framePage)

@@ -8,6 +8,7 @@
  */
 import { EC, ecName, parseSystemRegister } from '../arch/esr.ts'
 import { rowByKey, SLOT } from '../sysreg/index.ts'
+import { chargedMemory } from './charged-memory.ts'
 import type { L0Environment } from './environment.ts'
 import type { Exit } from './exit.ts'
 import { handleExit } from './exits.ts'
@@ -56,7 +57,7 @@ export class L0 implements EL2Software, ExitContext {
     this.environment = environment
     this.policy = POLICIES[policy]
     this.gic = physicalGic(environment.gicVersion)
-    this.memory = environment.memory
+    this.memory = chargedMemory(environment.memory, () => this.busy?.host)
     this.vmids = new VmidAllocator(environment.features.has('FEAT_VMID16'))
     this.pes = Array.from({ length: environment.peCount }, (_, n) => new Pe(n))
     this.#configs = configs
@@ -86,7 +87,7 @@ export class L0 implements EL2Software, ExitContext {
     const { base, size } = this.environment.reserved, share = Math.floor(size / this.#configs.length)
     let next = 0
     for (const config of this.#configs) {
-      const vm = new Vm(config, this.memory, new PageAllocator(this.memory, { base: base + this.vms.length * share, size: share }), this.vmids)
+      const vm = new Vm(config, this.environment.memory, this.memory, new PageAllocator(this.memory, { base: base + this.vms.length * share, size: share }), this.vmids)
       this.vms.push(vm)
       for (let n = 0; n < config.cpus; n++) {
         const pe = this.pes[next++ % this.pes.length]!

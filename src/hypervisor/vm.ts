@@ -94,13 +94,13 @@ export class Vm {
   readonly rewrittenPages = new Map<number, number>()
   end: VmEnd | undefined
 
-  constructor(config: VmConfig, machine: PhysicalMemory, pages: PageAllocator, vmids: VmidAllocator) {
+  constructor(config: VmConfig, machine: PhysicalMemory, own: PhysicalMemory, pages: PageAllocator, vmids: VmidAllocator) {
     this.config = config
     this.id = config.id
     this.memory = new GuestMemory(machine, config.slots)
     this.distributor = config.distributor
     this.pages = pages
-    this.stage2 = new Stage2Table(machine, pages)
+    this.stage2 = new Stage2Table(own, pages)
     this.vmid = vmids.allocate()
     this.vmidOfVirtualEL2 = config.el2 === 'none' ? this.vmid : vmids.allocate()
   }
