@@ -89,6 +89,7 @@ export class L0 implements EL2Software, ExitContext {
     for (const config of this.#configs) {
       const vm = new Vm(config, this.environment.memory, this.memory, new PageAllocator(this.memory, { base: base + this.vms.length * share, size: share }), this.vmids)
       this.vms.push(vm)
+      if (!vm.hasEL2) vm.counterOffset = host.counter()
       for (let n = 0; n < config.cpus; n++) {
         const pe = this.pes[next++ % this.pes.length]!
         const vcpu = createVcpu(this, vm, n, pe, listRegisters, vtr)

@@ -86,9 +86,8 @@ export class Vm {
   readonly vmid: number
   readonly vmidOfVirtualEL2: number
   readonly vcpus: Vcpu[] = []
-  /** CNTVOFF_EL2 of the VM: its virtual counter starts at 0. */
+  /** CNTVOFF_EL2 of a VM without EL2: its virtual counter starts at 0. With EL2 the offset is L1's alone. */
   counterOffset = 0n
-  counterOffsetSet = false
   shadows: ShadowPool | undefined
   /** Machine addresses of the rewritten pages, by IPA. */
   readonly rewrittenPages = new Map<number, number>()
