@@ -14,6 +14,7 @@ import { vtcr, vttbr } from './stage2.ts'
 import { CNTHCTL, CPTR, HCR, MDCR, trapControls, writeFineGrainedTraps } from './traps.ts'
 import type { TrapControls } from './traps.ts'
 import type { Vcpu } from './vcpu.ts'
+import { SHADOW_COPIES } from './nested/virtual-el2.ts'
 import { interfaceInUse } from './vgic.ts'
 import { WORK } from './work.ts'
 
@@ -126,6 +127,14 @@ const saveHost = step('save the host part', (vcpu, host) => {
   host.save(EL1_STATE, vcpu.pe.hostRegisters)
   host.save(COMMON_STATE, vcpu.pe.hostRegisters)
 })
+/**
+ * KVM's nested tree makes the EL1 shadow registers from virtual EL2's before every entry at virtual EL2, and takes them back after every exit
+ * (create_shadow_el1_sysregs and its mirror); ours does when the context changes. The copies are charged as there.
+ */
+const shadowState = step('shadow state of virtual EL2', ({ context }, host) => {
+  if (context.kind === 'vEL2') host.charge(WORK.copyRegister, SHADOW_COPIES)
+})
+
 /** Only when the guest has used FP since its entry. */
 const fpToHost = step('FP to the host part', (vcpu, host) => {
   const { pe } = vcpu
@@ -142,8 +151,8 @@ const fromHost = step('HVC from the host part', (_, host) => host.charge(WORK.fr
 
 export const SPLIT: SwitchPolicy = {
   name: 'split', staysLoaded: false, put: [], load: [],
-  exit: [saveGeneral, saveRegisters, saveTimer, timerToHost, saveGic, trapsOff, vmOff, restoreHost, fpToHost, toHost],
-  enter: [fromHost, saveHost, trapsOn, vmOn, restoreGic, restoreTimer, restoreRegisters, restoreGeneral],
+  exit: [saveGeneral, saveRegisters, shadowState, saveTimer, timerToHost, saveGic, trapsOff, vmOff, restoreHost, fpToHost, toHost],
+  enter: [fromHost, saveHost, trapsOn, vmOn, restoreGic, restoreTimer, shadowState, restoreRegisters, restoreGeneral],
 }
 
 export const LAZY: SwitchPolicy = {

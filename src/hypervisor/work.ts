@@ -28,6 +28,8 @@ export const WORK = {
   injectVirtual: 'virtual exception to vEL2',
   eret: 'ERET emulation',
   contextSwitch: 'nested context switch',
+  /** One register copied between virtual EL2, its EL1 shadow or the page of deferred accesses: a load and a store. */
+  copyRegister: 'copy of one virtual register',
   shadowVgic: 'shadow list register',
   block: 'vCPU blocks or wakes',
 } as const

@@ -69,7 +69,7 @@ function costsAt(p: Parameters, counts: SwitchCounts): CostModel {
       [WORK.mmio]: p.device / 2, [WORK.vgicMmio]: p.device / 2,
       [WORK.hostInterrupt]: p.interrupt / 2, [WORK.vgicFlush]: p.interrupt / 2,
       // What a single-level figure cannot tell is priced like what it resembles: emulating a register is a memory access or two.
-      [WORK.walk]: s * MEMORY_ACCESS,
+      [WORK.walk]: s * MEMORY_ACCESS, [WORK.copyRegister]: 2 * s * MEMORY_ACCESS,
     },
   }
 }

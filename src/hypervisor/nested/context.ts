@@ -10,7 +10,7 @@ import { foldInUse } from '../vgic.ts'
 import { WORK } from '../work.ts'
 import { shadowFor, withVmid } from './shadow-stage2.ts'
 import { refreshVncr } from './vncr.ts'
-import { shadowToVirtual, virtualToShadow } from './virtual-el2.ts'
+import { SHADOW_COPIES, shadowToVirtual, virtualToShadow } from './virtual-el2.ts'
 
 /**
  * The order matters: the old context's state must be out of the hardware and its list registers told before the context changes,
@@ -21,7 +21,10 @@ export function changeContext(core: Core, vcpu: Vcpu, next: Context): void {
   host.charge(WORK.contextSwitch)
   put(core.policy, vcpu, host, core.gic)
   foldInUse(vcpu)
+  // `split` pays for these copies at every exit and entry (switch.ts).
+  const copies = core.policy.staysLoaded ? SHADOW_COPIES : 0
   if (was.kind === 'vEL2') {
+    host.charge(WORK.copyRegister, copies)
     nested.pullPage()
     shadowToVirtual(vcpu)
   }
@@ -31,6 +34,7 @@ export function changeContext(core: Core, vcpu: Vcpu, next: Context): void {
   if (next.kind === 'vEL2') {
     nested.e2h = nested.virtualE2H
     virtualToShadow(vcpu)
+    host.charge(WORK.copyRegister, copies)
     nested.pushPage()
     if (nested.pageLive && vcpu.timers.needsSync) vcpu.timers.sync(host)
   } else {

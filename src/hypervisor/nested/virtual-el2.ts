@@ -72,6 +72,9 @@ export const HOMES: readonly Home[] = [
   home('SP_EL2', 'SP_EL1', 'as is'),
 ]
 
+/** Registers that one pass of `virtualToShadow` or `shadowToVirtual` copies. */
+export const SHADOW_COPIES = HOMES.length + SHARED_SLOTS.length
+
 const BY_EL2 = new Map(HOMES.map(each => [each.el2, each]))
 export const homeOf = (slot: number): Home | undefined => BY_EL2.get(slot)
 
