@@ -172,7 +172,7 @@ function traps(build, access) {
   const name = access.slice(2);
   if (/_EL2$|^GICH_|^SP_EL1$/.test(name)) return true;
   if (/^(ACTLR_EL1|MDSCR_EL1|PMSELR_EL0|PMUSERENR_EL0)$/.test(name)) return true; /* TACR, TDA, TPM */
-  if (build === 'nvhe') return VM_EL1.test(name) || /@el2$/.test(name);
+  if (build === 'nvhe') return VM_EL1.test(name) || name.endsWith('@el2');
   return /@el1$|@el0$/.test(name); /* _EL12, _EL02 */
 }
 
