@@ -3,7 +3,7 @@ import type { CostModel } from '../arch/cost.ts'
 import { parseElf, type Elf } from '../arch/image/elf.ts'
 import { createMachine } from '../machine/machine.ts'
 import type { ExitEvent } from '../trace/event.ts'
-import { createL0 } from '../vmm/index.ts'
+import { createL0, type Paravirtualised } from '../vmm/index.ts'
 import type { Benchmark } from './benchmarks.ts'
 import { neve2017 } from './cost-models.ts'
 import { OperationCollector, type Summary } from './operations.ts'
@@ -22,6 +22,8 @@ export interface Measurement {
   /** Symbol of an address in the software that runs at `level`. */
   readonly symbolAt: (pc: bigint, level: ExitEvent['level'] | undefined) => string | undefined
   readonly traceHash: string | undefined
+  /** What became of the guest hypervisor's binary on v8.0. */
+  readonly rewriting: Paravirtualised | undefined
 }
 
 export interface MeasureOptions {
@@ -44,6 +46,7 @@ export function measure(configuration: Configuration, guests: Guests, options: M
   const { arch, level, guest, paravirt, gic } = configuration
   const collector = new OperationCollector()
   const printed: number[] = []
+  let rewriting: Paravirtualised | undefined
   const nested = level === 'nested'
   const image = guest === null ? guests.bench : guests[guest]
   const arguments_ = `ops=${MEASURED} warm=${WARM}`
@@ -55,7 +58,7 @@ export function measure(configuration: Configuration, guests: Guests, options: M
       vms: [{
         image, memBytes: MEMORY.vm, smp: VCPUS, gic, append: nested ? `vcpus=${VCPUS} -- ${arguments_}` : arguments_,
         ...(guest === null ? {} : { initrd: guests.benchImage, el2: guest }),
-        ...(paravirt === null ? {} : { paravirt }),
+        ...(paravirt === null ? {} : { paravirt, onRewritten: (result: Paravirtualised) => { rewriting = result } }),
         console: byte => { printed.push(byte) },
       }],
     }),
@@ -71,5 +74,6 @@ export function measure(configuration: Configuration, guests: Guests, options: M
     summary: benchmark => collector.summary(benchmark, 0),
     symbolAt: (pc, running) => elf(running === 'L2' || guest === null ? guests.bench : image).symbolize(pc),
     traceHash: machine.traceHash(),
+    rewriting,
   }
 }

@@ -11,6 +11,7 @@ import { loadGuests } from '../guest-images.ts'
 import { gicVersion, oneOf, profileName, profileNames } from '../options.ts'
 import { createProgress } from '../progress.ts'
 import { paperTables, whyTable } from '../paper-tables.ts'
+import { rewritingText } from '../rewriting-text.ts'
 
 interface Flags {
   readonly only?: Benchmark
@@ -92,7 +93,12 @@ export const paperCommand = buildCommand({
     }
     const selection: PaperSelection = flags
     const benchmarks = benchmarksOf(selection)
-    const rows = configurations(selection).flatMap(configuration => rowsOf(configuration, run(configuration), benchmarks, false))
-    print([...rows, ...x86Rows(benchmarks)], () => paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name))
+    const rewritings: string[] = []
+    const rows = configurations(selection).flatMap(configuration => {
+      const measurement = run(configuration)
+      if (measurement.rewriting !== undefined) rewritings.push(`${configurationName(configuration)}: ${rewritingText(measurement.rewriting)}`)
+      return rowsOf(configuration, measurement, benchmarks, false)
+    })
+    print([...rows, ...x86Rows(benchmarks)], () => [paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name), ...rewritings.map(text => `Rewritten ${text}`)].join('\n'))
   },
 })

@@ -10,12 +10,13 @@ import { createMachine, type Machine } from '../../machine/machine.ts'
 import type { MachineOptions } from '../../machine/options.ts'
 import type { Outcome } from '../../machine/outcome.ts'
 import { TrapCounters } from '../../trace/counters.ts'
-import { createL0, type VmEnd } from '../../vmm/index.ts'
+import { createL0, type Paravirtualised, type VmEnd } from '../../vmm/index.ts'
 import { connectConsole } from '../console.ts'
 import { isDebianName } from '../debian/name.ts'
 import { decompress } from '../decompress.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { gicVersion, hiddenFeature, inputFile, integerBetween, memorySize, oneOf, profileName, seconds } from '../options.ts'
+import { leftSites, rewritingText } from '../rewriting-text.ts'
 import { formatTable, grouped } from '../table.ts'
 
 interface Flags {
@@ -132,7 +133,7 @@ export const runCommand = buildCommand({
             vms: [{
               image, memBytes: flags.mem, smp: flags.smp ?? 1, console: console_.output, el2: flags.el2 ? 'nvhe-or-vhe' : 'none',
               ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(append === undefined ? {} : { append }),
-              ...(flags.paravirt === undefined ? {} : { paravirt: flags.paravirt }),
+              ...(flags.paravirt === undefined ? {} : { paravirt: flags.paravirt, onRewritten: tellRewriting }),
             }],
           }),
         })
@@ -156,6 +157,11 @@ export const runCommand = buildCommand({
     } finally { console_.close() }
   },
 })
+
+/** The report of the paravirtual method, before the guest starts. */
+function tellRewriting(result: Paravirtualised): void {
+  process.stderr.write(`nidus: rewritten, ${rewritingText(result)}\n${leftSites(result).map(line => `  left: ${line}\n`).join('')}`)
+}
 
 interface End { readonly outcome: Outcome | { readonly kind: 'timeout' }, readonly code: ExitCode, readonly message: string | undefined }
 
