@@ -53,6 +53,7 @@ export class Cpu {
   readonly system: SystemAccess
   readonly pmu: Pmu
   readonly pauth: PointerAuthentication
+  #pacTraps = false
 
   constructor(options: CpuOptions) {
     const core = this.core = new Core({ ...options, registry: new ViewRegistry() })
@@ -86,6 +87,8 @@ export class Cpu {
     const core = this.core, { pe } = core, { state } = this.engine, el = elOf(state.pstate)
     this.memory.select()
     state.fpTrap = fpTrap(el, core.controls) !== undefined
+    this.#pacTraps = pauthTrap(el, core.controls) !== undefined
+    this.pauth.select(this.memory.view, pe)
     const sctlr = pe.file.i32[2 * (el === 2 || (el === 0 && core.host(pe)) ? SLOT.SCTLR_EL2 : SLOT.SCTLR_EL1)]!
     state.spAlignmentCheck = (sctlr & (el === 0 ? SCTLR_SA0 : SCTLR_SA)) !== 0
   }
@@ -147,6 +150,7 @@ export class Cpu {
 
   /** HCR_EL2.API: traps the instructions of keys that are enabled. */
   #pacTrapped(key: PacKey): boolean {
+    if (!this.#pacTraps) return false
     const core = this.core
     const trap = pauthTrap(core.el, core.controls)
     if (trap === undefined || (key !== 'GA' && !pauthEnabled(PAC_KEYS[key], core.el, core.controls))) return false

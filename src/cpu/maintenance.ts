@@ -69,6 +69,7 @@ export class Maintenance {
 
   #invalidate(scope: TlbScope, only: PE | undefined): void {
     const core = this.#core, { registry } = core, { tlb } = core.engine
+    this.#access.forgetPages()
     const concerned = (view: View): boolean => view.kind === scope.regime && (only === undefined || view.pe === only.index) && (scope.vmid < 0 || view.vmid === scope.vmid)
     if (scope.regime !== 'EL1&0') for (const pe of core.pes) pe.vncrPage = -1
     if (scope.vaFrom < 0) {
@@ -127,7 +128,7 @@ export class Maintenance {
 
   #zeroBlock(argument: bigint): void {
     const va = argument & ~BigInt(ZVA_BYTES - 1)
-    const pa = this.#access.translateForMaintenance(Number(va >> 32n) | 0, Number(va & 0xffff_ffffn) | 0, ACCESS.write, false)
+    const pa = this.#access.translateForZero(Number(va >> 32n) | 0, Number(va & 0xffff_ffffn) | 0)
     if (pa < 0) return
     const { ram } = this.#core.engine
     if (ram.contains(pa, ZVA_BYTES)) ram.fill(pa, ZVA_BYTES, 0)

@@ -20,8 +20,9 @@ function pauthWith(lower: Partial<VaRange>, upper: Partial<VaRange> | undefined,
     file.u64[SLOT[`AP${key}KeyLo_EL1`]] = keyLow
     file.u64[SLOT[`AP${key}KeyHi_EL1`]] = keyHigh
   }
-  const view = { stage1: { lower, upper } as unknown as Stage1 }
-  return new PointerAuthentication({ el: 1, host: () => false, pe: { file, views: { el1: () => view, el2: () => view } } } as unknown as Core)
+  const pauth = new PointerAuthentication({} as unknown as Core)
+  pauth.select({ kind: 'EL1&0', stage1: { lower, upper } as unknown as Stage1 }, { file })
+  return pauth
 }
 
 const range = (tbi: boolean, inputBits: number) => ({ topByteIgnored: tbi, topByteIgnoredForFetch: tbi, inputBits: Math.max(inputBits, 33) })

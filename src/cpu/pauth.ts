@@ -2,8 +2,9 @@
  * Pointer authentication (FEAT_PAuth) at the speed of function calls: the algorithm of isa/pauth-algorithm.ts on int32 halves, with
  * the keys, enables and pointer layout of the PE that runs now. Traps are the caller's.
  */
+import type { RegisterFile } from '../arch/register-file.ts'
 import type { PacKey } from '../isa/semantics.ts'
-import type { Stage1 } from '../mmu/index.ts'
+import type { RegimeKind, Stage1, VaRange } from '../mmu/index.ts'
 import { SLOT } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 
@@ -23,23 +24,41 @@ function highWord(a: number, b: number): number {
   return (a1 * b1 + Math.floor(middle / 0x1_0000) + Math.floor(low / 0x1_0000)) | 0
 }
 
+/** How pointers of one VA range look, over their high word. */
+interface Layout {
+  /** Address bits below the code (CalculateBottomPACBit). */
+  readonly address: number
+  /** Top byte ignored: for instruction and for data pointers. */
+  readonly ignored: readonly [instruction: boolean, data: boolean]
+}
+
 export class PointerAuthentication {
   readonly #core: Core
   readonly #words = new Int32Array(2)
   readonly #value = new BigUint64Array(this.#words.buffer)
   #low = 0
   #high = 0
+  /** Of the view in use: lower and upper range, and SCTLR_ELx with the enables. */
+  #lower!: Layout
+  #upper!: Layout
+  #anyIgnored: readonly [instruction: boolean, data: boolean] = [false, false]
+  #stage1: Stage1 | undefined
+  #i32!: Int32Array
+  #sctlr = 0
 
   constructor(core: Core) { this.#core = core }
 
-  #isHost(): boolean { return this.#core.el === 2 || (this.#core.el === 0 && this.#core.host(this.#core.pe)) }
-
-  /** SCTLR of the regime in force enables this key. */
-  #enabled(key: PacKey): boolean {
-    return (this.#core.pe.file.i32[2 * (this.#isHost() ? SLOT.SCTLR_EL2 : SLOT.SCTLR_EL1)]! & ENABLE[key]) !== 0
+  /** The CPU has selected this view for the current EL, or SCTLR_ELx has changed. */
+  select(view: { readonly kind: RegimeKind, readonly stage1: Stage1 }, pe: { readonly file: RegisterFile }): void {
+    this.#i32 = pe.file.i32
+    this.#sctlr = this.#i32[2 * (view.kind === 'EL1&0' ? SLOT.SCTLR_EL1 : SLOT.SCTLR_EL2)]!
+    const { stage1 } = view
+    if (stage1 === this.#stage1) return
+    this.#stage1 = stage1
+    this.#lower = layoutOf(stage1.lower)
+    this.#upper = stage1.upper === undefined ? this.#lower : layoutOf(stage1.upper)
+    this.#anyIgnored = [this.#lower.ignored[0] || this.#upper.ignored[0], this.#lower.ignored[1] || this.#upper.ignored[1]]
   }
-
-  #stage1(): Stage1 { return (this.#isHost() ? this.#core.pe.views.el2() : this.#core.pe.views.el1()).stage1 }
 
   /** One round on (#high, #low). */
   #mix(): void {
@@ -55,7 +74,7 @@ export class PointerAuthentication {
 
   /** ComputePAC() into (#high, #low). */
   #compute(key: PacKey, low: number, high: number, modifier: bigint): void {
-    const { i32 } = this.#core.pe.file, [keyLow, keyHigh] = KEY_SLOTS[key]
+    const i32 = this.#i32, [keyLow, keyHigh] = KEY_SLOTS[key]
     this.#value[0] = modifier
     this.#low = low ^ i32[2 * keyLow]!
     this.#high = high ^ i32[2 * keyLow + 1]!
@@ -69,31 +88,30 @@ export class PointerAuthentication {
   }
 
   add(key: PacKey, pointer: bigint, modifier: bigint): bigint {
-    if (!this.#enabled(key)) return pointer
+    if ((this.#sctlr & ENABLE[key]) === 0) return pointer
     this.#value[0] = pointer
-    const low = this.#words[0]!, high = this.#words[1]!, stage1 = this.#stage1(), data = key === 'DA' || key === 'DB'
-    const anyTbi = ignoresTop(stage1, false, data) || (stage1.upper !== undefined && ignoresTop(stage1, true, data))
-    const select = anyTbi ? (high >>> 23) & 1 : high >>> 31, upper = select === 1
-    const tbi = ignoresTop(stage1, upper, data), address = addressMask(stage1, upper)
-    const extension = (tbi ? 0x00ff_ffff : -1) & ~address
+    const low = this.#words[0]!, high = this.#words[1]!, data = key === 'DA' || key === 'DB' ? 1 : 0
+    const select = this.#anyIgnored[data] ? (high >>> 23) & 1 : high >>> 31, upper = select === 1
+    const layout = upper ? this.#upper : this.#lower, tbi = layout.ignored[data]!
+    const extension = (tbi ? 0x00ff_ffff : -1) & ~layout.address
     this.#compute(key, low, upper ? high | extension : high & ~extension, modifier)
     // A pointer that was not canonical gets a code that will not authenticate.
     const found = high & extension
     const pac = found !== 0 && found !== extension ? this.#high ^ (tbi ? 1 << 22 : 1 << 30) : this.#high
-    const inserted = codeMask(tbi) & ~address
+    const inserted = codeMask(tbi) & ~layout.address
     this.#words[0] = low
     this.#words[1] = (high & ~inserted & ~(1 << 23)) | (pac & inserted) | (select << 23)
     return this.#value[0]!
   }
 
   authenticate(key: PacKey, pointer: bigint, modifier: bigint): bigint {
-    if (!this.#enabled(key)) return pointer
+    if ((this.#sctlr & ENABLE[key]) === 0) return pointer
     this.#value[0] = pointer
-    const low = this.#words[0]!, high = this.#words[1]!, stage1 = this.#stage1(), upper = (high & (1 << 23)) !== 0
-    const tbi = ignoresTop(stage1, upper, key === 'DA' || key === 'DB'), address = addressMask(stage1, upper)
-    const extension = (tbi ? 0x00ff_ffff : -1) & ~address, original = upper ? high | extension : high & ~extension
+    const low = this.#words[0]!, high = this.#words[1]!, upper = (high & (1 << 23)) !== 0
+    const layout = upper ? this.#upper : this.#lower, tbi = layout.ignored[key === 'DA' || key === 'DB' ? 1 : 0]
+    const extension = (tbi ? 0x00ff_ffff : -1) & ~layout.address, original = upper ? high | extension : high & ~extension
     this.#compute(key, low, original, modifier)
-    const matches = ((this.#high ^ high) & codeMask(tbi) & ~address) === 0
+    const matches = ((this.#high ^ high) & codeMask(tbi) & ~layout.address) === 0
     const position = tbi ? 21 : 29
     this.#words[0] = low
     this.#words[1] = matches ? original : (original & ~(3 << position)) | ((key === 'IA' || key === 'DA' ? 1 : 2) << position)
@@ -102,8 +120,8 @@ export class PointerAuthentication {
 
   strip(data: boolean, pointer: bigint): bigint {
     this.#value[0] = pointer
-    const high = this.#words[1]!, stage1 = this.#stage1(), upper = (high & (1 << 23)) !== 0
-    const extension = (ignoresTop(stage1, upper, data) ? 0x00ff_ffff : -1) & ~addressMask(stage1, upper)
+    const high = this.#words[1]!, upper = (high & (1 << 23)) !== 0, layout = upper ? this.#upper : this.#lower
+    const extension = (layout.ignored[data ? 1 : 0] ? 0x00ff_ffff : -1) & ~layout.address
     this.#words[1] = upper ? high | extension : high & ~extension
     return this.#value[0]!
   }
@@ -121,14 +139,9 @@ export class PointerAuthentication {
   authenticateReturn(key: 'IA' | 'IB', address: bigint): bigint { return this.authenticate(key, address, this.#core.engine.state.sp) }
 }
 
-/** Masks over the high word of a pointer: address bits below the code (CalculateBottomPACBit), and the bits that a code may take. */
-function addressMask(stage1: Stage1, upper: boolean): number {
-  const bits = ((upper ? stage1.upper : undefined) ?? stage1.lower).inputBits - 32
-  return bits <= 0 ? 0 : (1 << bits) - 1
+function layoutOf(range: VaRange): Layout {
+  const bits = range.inputBits - 32
+  return { address: bits <= 0 ? 0 : (1 << bits) - 1, ignored: [range.topByteIgnoredForFetch, range.topByteIgnored] }
 }
+/** The bits of the high word that a code may take. */
 const codeMask = (tbi: boolean): number => tbi ? 0x007f_ffff : 0xff7f_ffff | 0
-
-function ignoresTop(stage1: Stage1, upper: boolean, data: boolean): boolean {
-  const range = (upper ? stage1.upper : undefined) ?? stage1.lower
-  return data ? range.topByteIgnored : range.topByteIgnoredForFetch
-}

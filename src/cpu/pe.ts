@@ -5,6 +5,7 @@
 import type { GicCpuInterface } from '../arch/gic.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
 import type { Timers } from './timers.ts'
+import { Resolutions } from './resolutions.ts'
 import type { PEViews } from './views.ts'
 
 export type PowerState = 'on' | 'off' | 'on-pending'
@@ -33,6 +34,7 @@ export class PE {
   readonly gic: GicCpuInterface
   readonly timers: Timers
   readonly views: PEViews
+  readonly resolutions = new Resolutions()
   counters: PECounters = createCounters()
 
   power: PowerState = 'off'
@@ -70,6 +72,14 @@ export class PE {
     this.gic = gic
     this.timers = timers
     this.views = views
+  }
+
+  /** All registers may have changed: reset, snapshot. */
+  registersReplaced(): void {
+    this.views.changedAll()
+    this.resolutions.forget()
+    this.vncrPage = -1
+    this.linesChanged = true
   }
 
   refreshLines(): void {

@@ -6,6 +6,7 @@ import type { RegisterFile } from '../arch/register-file.ts'
 import { masksOfRow, SLOT } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
+import { decidesAccesses } from './resolutions.ts'
 import { belongsToEL1Regime } from './system-access.ts'
 
 const MDSCR = 2 * SLOT.MDSCR_EL1
@@ -28,6 +29,7 @@ export class RegisterMoves {
   readonly #changesEL2: boolean
   readonly #changesAll: boolean
   readonly #steps: boolean
+  readonly #decides: boolean
 
   constructor(core: Core, moves: readonly { readonly row: Row, readonly slot: number }[]) {
     this.#core = core
@@ -43,6 +45,7 @@ export class RegisterMoves {
     this.#changesEL1 = has(row => row.effect === 'translation' && belongsToEL1Regime(row))
     this.#changesEL2 = has(row => row.effect === 'translation' && !belongsToEL1Regime(row))
     this.#changesAll = has(row => row.effect === 'control')
+    this.#decides = has(row => decidesAccesses(row.slot))
     this.#steps = has(row => row.slot === SLOT.MDSCR_EL1)
   }
 
@@ -73,6 +76,7 @@ export class RegisterMoves {
       if (this.#changesEL2) pe.views.changedEL2()
     }
     if (this.#changesAll || this.#changesEL1 || this.#changesEL2) pe.vncrPage = -1
+    if (this.#decides) pe.resolutions.forget()
     // MDSCR_EL1.SS: the run loop steps.
     if (this.#steps && (stepped | (target[MDSCR]! & 1)) !== 0) core.endTurn()
   }

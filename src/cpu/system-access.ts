@@ -3,12 +3,13 @@
  * follows from the row's `effect`.
  */
 import { EC, syndrome } from '../arch/esr.ts'
-import { BREAKPOINTS, SLOT, WATCHPOINTS, resolve, rowByKey, rowByName, sanitise } from '../sysreg/index.ts'
+import { BREAKPOINTS, SLOT, WATCHPOINTS, rowByName, sanitise } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import type { Exceptions } from './exception.ts'
 import type { Interrupts } from './interrupts.ts'
 import type { Maintenance } from './maintenance.ts'
+import { decidesAccesses } from './resolutions.ts'
 import type { SystemRegisters } from './system-registers.ts'
 import type { MemoryAccess } from './translation.ts'
 
@@ -41,8 +42,8 @@ export class SystemAccess {
 
   /** Executes the MRS, MSR, SYS or SYSL with this word. */
   execute(word: number): void {
-    const core = this.#core, read = (word & READ) !== 0, key = (word >>> 5) & 0xffff, Rt = word & 31
-    const resolution = resolve(rowByKey(key), read ? 'read' : 'write', core.el, core.controls)
+    const core = this.#core, read = (word & READ) !== 0, Rt = word & 31
+    const resolution = core.pe.resolutions.of(word, core.el, core.controls)
     switch (resolution.kind) {
       case 'register':
         if (read) this.#read(resolution.row, Rt)
@@ -52,7 +53,7 @@ export class SystemAccess {
         this.#redirect(resolution.offset, Rt, read)
         return
       case 'trap':
-        this.#trap(resolution.to, resolution.ec, key, Rt, read)
+        this.#trap(resolution.to, resolution.ec, (word >>> 5) & 0xffff, Rt, read)
         return
       case 'undefined':
         this.#exceptions.undefinedInstruction()
@@ -140,6 +141,11 @@ export class SystemAccess {
       if (special.write === undefined) return false
       special.write(sanitise(row, value, core.controls, before))
     } else u64[row.slot] = sanitise(row, value, core.controls, before)
+    if (decidesAccesses(row.slot)) {
+      // ICH_HCR_EL2 lives in the GIC; its trap bits are looked up in the register file.
+      if (row.storage === 'special') u64[row.slot] = sanitise(row, value, core.controls, before)
+      pe.resolutions.forget()
+    }
     switch (row.effect) {
       case 'translation':
         if (belongsToEL1Regime(row)) pe.views.changedEL1()

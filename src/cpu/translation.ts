@@ -53,6 +53,9 @@ export class MemoryAccess {
   readonly #lse2: boolean
   /** The view whose contexts are selected. */
   #view!: View
+  #zeroPage = -1
+  #zeroHi = 0
+  #zeroLo = 0
 
   constructor(core: Core, exceptions: Exceptions) {
     this.#core = core
@@ -69,6 +72,7 @@ export class MemoryAccess {
     const core = this.#core, { pe } = core, pstate = core.engine.state.pstate, el = elOf(pstate), { tlb } = core.engine
     const view = el === 2 || (el === 0 && core.host(pe)) ? pe.views.el2() : pe.views.el1()
     this.#view = view
+    this.forgetPages()
     if (el === 0) {
       const unprivileged = tlb.context(view.unprivileged)
       tlb.select(unprivileged, unprivileged, unprivileged)
@@ -391,6 +395,21 @@ export class MemoryAccess {
   }
 
   // ---- maintenance ----
+
+  /** PA of the block that DC ZVA zeroes, or -1 after the abort. The page of the last one is remembered while the view is. */
+  translateForZero(vaHi: number, vaLo: number): number {
+    if (this.#zeroPage >= 0 && vaHi === this.#zeroHi && (vaLo & -PAGE) === this.#zeroLo) return this.#zeroPage + (vaLo & (PAGE - 1))
+    const pa = this.translateForMaintenance(vaHi, vaLo, ACCESS.write, false)
+    if (pa >= 0) {
+      this.#zeroHi = vaHi
+      this.#zeroLo = vaLo & -PAGE
+      this.#zeroPage = pa - (pa & (PAGE - 1))
+    }
+    return pa
+  }
+
+  /** After TLB maintenance and whenever the view changes. */
+  forgetPages(): void { this.#zeroPage = -1 }
 
   /** Translation for DC ZVA and DC/IC by VA: PA, or -1 after the abort (ISS.CM for maintenance). */
   translateForMaintenance(vaHi: number, vaLo: number, kind: number, cm: boolean): number {

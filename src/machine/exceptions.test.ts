@@ -212,6 +212,28 @@ describe('EL2', () => {
     expect(esr(onEl2(guestAtEL1(HCR.TWI, p => p.insn('WFI'))).x(20)).ec).toBe(EC.WFx)
   })
 
+  test('traps follow their controls at once: ICH_HCR_EL2.TALL1, CNTHCTL_EL2, TVM, and back', () => {
+    const program = (before: (p: Program) => void, access: (p: Program) => void) => guestAtEL1(0n, access, before)
+    const trapped = (p: Program) => parseSystemRegister(esr(onEl2(p).x(20)).iss)
+    expect(trapped(program(p => p.set('ICH_HCR_EL2', 1 << 12), p => p.mrs(1, 'ICC_IAR1_EL1')))).toEqual({ key: rowByName('ICC_IAR1_EL1')!.key, Rt: 1, read: true })
+    expect(trapped(program(p => p.set('CNTHCTL_EL2', 0), p => p.mrs(2, 'CNTPCT_EL0'))).key).toBe(rowByName('CNTPCT_EL0')!.key)
+    // The handler at EL2 counts traps in X15, clears TVM and returns: the second write goes through.
+    const p = new Program().setLabel('VBAR_EL2', 'vectors2').set('HCR_EL2', HCR.RW | (1n << 26n)).enter('guest', MODE.EL1h | 0x3c0, 2)
+    p.label('guest').mov(1, 0xff).msr('MAIR_EL1', 1).mov(1, 0x44).msr('MAIR_EL1', 1).mrs(5, 'MAIR_EL1').hvc(1)
+    p.vectors(0x2000, 'vectors2', { 0x400: 'trap' }).label('trap').mrs(20, 'ESR_EL2').insn('UBFM', { sf: 1, N: 1, immr: 26, imms: 31, Rn: 20, Rd: 21 }).sub(21, 21, EC.SystemRegister).cbnz(21, 'end')
+    p.add(15, 15, 1).set('HCR_EL2', HCR.RW).eret().label('end').off('smc')
+    const { x } = onEl2(p)
+    expect([x(15), x(5)]).toEqual([1n, 0x44n])
+  })
+
+  test('HCR_EL2.API = 0 traps an enabled key', () => {
+    const p = new Program().setLabel('VBAR_EL2', 'vectors2').set('HCR_EL2', HCR.RW).set('SCTLR_EL1', 1n << 31n).enter('guest', MODE.EL1h | 0x3c0, 2)
+    p.label('guest').insn('PACIB', { Rn: 1, Rd: 2 }).insn('PACIA', { Rn: 1, Rd: 2 }).hvc(1)
+    p.vectors(0x2000, 'vectors2', { 0x400: 'trap' }).label('trap').mrs(20, 'ESR_EL2').mrs(21, 'ELR_EL2').off('smc')
+    const { x } = onEl2(p, 'v8.3')
+    expect([esr(x(20)).ec, x(21)]).toEqual([EC.PAuth, p.addressOf('guest') + 4n])
+  })
+
   test('a virtual SError is taken to EL1 once', () => {
     const p = guestAtEL1(HCR.AMO | HCR.VSE, q => q.insn('MSR (immediate), DAIFClr', { CRm: 4 }).label('spin').b('spin'))
     p.org(0x1380).mrs(24, 'ESR_EL1').hvc(0x7ffe)

@@ -301,11 +301,9 @@ export class Machine {
     core.setPstate(DAIF_MASK | (core.el2 ? MODE.EL2h : MODE.EL1h))
     state.pc = entry
     state.clearExclusive()
-    pe.views.changedAll()
-    pe.vncrPage = -1
+    pe.registersReplaced()
     pe.waiting = 'none'
     pe.event = false
-    pe.linesChanged = true
     pe.timers.update(core.count(pe))
     this.cpu.stateChanged()
   }

@@ -59,7 +59,5 @@ export function restorePE(pe: PE, saved: PESnapshot): void {
   pe.slept = saved.slept
   pe.changedAt = saved.changedAt
   pe.counters = structuredClone(saved.counters)
-  pe.linesChanged = true
-  pe.views.changedAll()
-  pe.vncrPage = -1
+  pe.registersReplaced()
 }
