@@ -13,7 +13,7 @@ const indexed = (of: 'register' | 'instruction'): readonly EncodingKey[] => {
   const keys = new Set<EncodingKey>()
   for (const row of ROWS) {
     // What exists from EL2 on, and the EL1 registers that belong to the VM of an nVHE guest hypervisor.
-    const named = row.minimumEL === 2 || row.vncr?.when === 'NV1=1' || row.name === 'ACTLR_EL1' || row.name === 'MDSCR_EL1'
+    const named = row.minimumEL === 2 || row.vncr !== undefined || row.neve !== undefined
     if (row.kind === of && named && row.viewOf === undefined && (row.slot >= 0 || of === 'instruction')) keys.add(row.key)
   }
   return [...keys]
