@@ -164,7 +164,12 @@ export class L0 implements EL2Software, ExitContext {
         if (outcome.to === 'vEL2') takeToVirtualEL2(this, vcpu, outcome.type, outcome.syndrome, outcome.addresses)
         else takeToEL1(vcpu, outcome.type, outcome.syndrome, outcome.addresses)
         break
-      case 'nestedReturn': return emulateEret(this, vcpu, outcome.form)
+      case 'nestedReturn': {
+        const refused = this.#refuseTables(vcpu)
+        if (refused === undefined) return emulateEret(this, vcpu, outcome.form)
+        this.#end(vcpu.vm, { kind: 'died', detail: refused })
+        return 'EL2 tables refused'
+      }
       case 'user': {
         const { ipa, size, write, value, finish } = outcome.exit, { user } = vcpu.vm.config
         vcpu.pe.host.charge(WORK.userExit)
@@ -218,6 +223,16 @@ export class L0 implements EL2Software, ExitContext {
     vcpu.kicked = false
     this.busy = undefined
     return 'run'
+  }
+
+  /** A rewritten nVHE guest hypervisor runs with its EL2 tables at EL1: looked at when they are new, at the first return that uses them. */
+  #refuseTables(vcpu: Vcpu): string | undefined {
+    const { vm: { config: { rewritten }, memory }, nested } = vcpu
+    if (rewritten === undefined || nested!.e2h || (vcpu.readEL1(SLOT.SCTLR_EL1) & 1n) === 0n) return undefined
+    const ttbr0 = nested!.get(SLOT.TTBR0_EL2)
+    if (nested!.checkedTables === ttbr0) return undefined
+    nested!.checkedTables = ttbr0
+    return rewritten.refuseTables(ipa => memory.read64(ipa), ttbr0, nested!.get(SLOT.TCR_EL2))
   }
 
   #end(vm: Vm, end: VmEnd): void {

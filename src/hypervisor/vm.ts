@@ -50,6 +50,8 @@ export interface RewrittenGuest {
   readonly registerPage: number | undefined
   /** The trap that an exit from vEL2 stands for; undefined for a genuine one. */
   readonly trappedSyndrome: (syndrome: number) => number | undefined
+  /** nVHE: why EL1 cannot run with L1's EL2 tables; undefined if it can. `read64` by IPA. */
+  readonly refuseTables: (read64: (ipa: number) => bigint | undefined, ttbr0: bigint, tcr: bigint) => string | undefined
 }
 
 export interface VmConfig {

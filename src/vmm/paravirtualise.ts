@@ -6,6 +6,7 @@ import type { GicVersion } from '../arch/gic.ts'
 import type { Elf } from '../arch/image/elf.ts'
 import type { LoadPlan } from '../arch/image/load.ts'
 import type { GuestHypervisorKind, ParavirtForm } from '../hypervisor/paravirt/classify.ts'
+import { refuseTables } from '../hypervisor/paravirt/el2-tables.ts'
 import { trappedSyndrome } from '../hypervisor/paravirt/encoding.ts'
 import { rewrite, type Range, type RewriteReport } from '../hypervisor/paravirt/rewrite.ts'
 import type { RewrittenGuest } from '../hypervisor/vm.ts'
@@ -38,7 +39,7 @@ export function paravirtualise(plan: LoadPlan, form: ParavirtForm, gic: GicVersi
     withoutStack: plan.elf === undefined ? executable : boot === undefined ? [] : [boot],
     spare,
   })
-  return { form: possible, report, rewritten: { form: possible, pages, registerPage, trappedSyndrome } }
+  return { form: possible, report, rewritten: { form: possible, pages, registerPage, trappedSyndrome, refuseTables } }
 }
 
 /** ELF: its executable segments. A bare Image: all of it; a data word that looks like an access to an EL2 register is unlikely and is in the report. */

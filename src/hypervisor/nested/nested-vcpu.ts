@@ -30,6 +30,8 @@ export class NestedVcpu {
    * name after it has another meaning. Until then every access traps, as on v8.3.
    */
   settled: boolean
+  /** TTBR0_EL2 whose tables were found to work at EL1 (rewritten guest hypervisors). */
+  checkedTables = -1n
   /** L1 runs at virtual EL2 with the page on. */
   pageLive = false
   /** Recursion: the machine's VNCR_EL2 below virtual EL2, the status of an abort if it leads nowhere, and whether L1 may have changed it. */
