@@ -14,19 +14,45 @@ const CONTROLLING: ReadonlySet<number> = new Set([
 export const decidesAccesses = (slot: number): boolean => CONTROLLING.has(slot)
 
 const READ = 1 << 21
+/** Settings of the controlling registers whose answers are kept: a guest, its hypervisor, the host of a world switch. */
+const KEPT = 8
+const WORDS: readonly number[] = [...CONTROLLING].filter(slot => slot >= 0).flatMap(slot => [2 * slot, 2 * slot + 1])
+
+interface Setting {
+  readonly words: Int32Array
+  readonly known: Map<number, Resolution>
+}
 
 export class Resolutions {
-  readonly #known = new Map<number, Resolution>()
+  /** The one in use first. */
+  readonly #settings: Setting[] = []
+  #known: Map<number, Resolution> | undefined
 
   /** For the MRS, MSR or SYS with this word at `el`. */
   of(word: number, el: EL, controls: Controls): Resolution {
+    const known = this.#known ??= this.#find(controls.file.i32)
     // Bits 20:5 are the encoding, bit 21 the direction.
     const key = ((word >>> 5) & 0x1_ffff) << 2 | el
-    let resolution = this.#known.get(key)
-    if (resolution === undefined) this.#known.set(key, resolution = resolve(rowByKey((word >>> 5) & 0xffff), (word & READ) !== 0 ? 'read' : 'write', el, controls))
+    let resolution = known.get(key)
+    if (resolution === undefined) known.set(key, resolution = resolve(rowByKey((word >>> 5) & 0xffff), (word & READ) !== 0 ? 'read' : 'write', el, controls))
     return resolution
   }
 
   /** A controlling register has changed. */
-  forget(): void { if (this.#known.size > 0) this.#known.clear() }
+  forget(): void { this.#known = undefined }
+
+  #find(i32: Int32Array): Map<number, Resolution> {
+    const settings = this.#settings
+    search: for (let i = 0; i < settings.length; i++) {
+      const setting = settings[i]!, { words } = setting
+      for (let w = 0; w < WORDS.length; w++) if (words[w] !== i32[WORDS[w]!]) continue search
+      settings.splice(i, 1)
+      settings.unshift(setting)
+      return setting.known
+    }
+    const known = new Map<number, Resolution>()
+    settings.unshift({ words: Int32Array.from(WORDS, word => i32[word]!), known })
+    settings.length = Math.min(settings.length, KEPT)
+    return known
+  }
 }
