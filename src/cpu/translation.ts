@@ -8,40 +8,16 @@ import { ACCESS as ENGINE } from '../engine/callbacks.ts'
 import { ENTRY_FLAGS, KIND } from '../engine/tlb.ts'
 import type { AccessSize } from '../isa/semantics.ts'
 import { ACCESS, PERM, Translation, translate, withPan } from '../mmu/index.ts'
-import type { DescriptorMemory } from '../mmu/index.ts'
 import { SLOT } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import { HCR } from './core.ts'
 import type { Exceptions } from './exception.ts'
 import type { View } from './views.ts'
+import { WalkMemory } from './walk-memory.ts'
 
 const PAGE = 4096
 const LOG2 = { 1: 0, 2: 1, 4: 2, 8: 3, 16: 4 } as const
 const toVa = (hi: number, lo: number): bigint => (BigInt(hi >>> 0) << 32n) | BigInt(lo >>> 0)
-
-/** RAM as a table walk sees it. */
-export class WalkMemory implements DescriptorMemory {
-  lo = 0
-  hi = 0
-  readonly #core: Core
-  constructor(core: Core) { this.#core = core }
-
-  read(pa: number): boolean {
-    const { ram } = this.#core.engine
-    if (!ram.contains(pa, 8)) return false
-    this.lo = ram.low(pa)
-    this.hi = ram.high(pa)
-    return true
-  }
-
-  compareAndSwap(pa: number, oldLo: number, oldHi: number, newLo: number, newHi: number): boolean {
-    const { ram } = this.#core.engine
-    if (!ram.contains(pa, 8) || (ram.low(pa) | 0) !== (oldLo | 0) || (ram.high(pa) | 0) !== (oldHi | 0)) return false
-    ram.write32(pa, newLo >>> 0)
-    ram.write32(pa + 4, newHi >>> 0)
-    return true
-  }
-}
 
 export class MemoryAccess {
   readonly #core: Core
