@@ -87,6 +87,22 @@ describe('several PEs', () => {
     expect(latency).toBeLessThan(40)
   })
 
+  test('each PE has its own pointer authentication keys, whoever ran before', () => {
+    const KEY = 0x1111
+    const sign = (p: Program, key: number, label: string) => p.set('SCTLR_EL1', 1n << 31n).set('APIAKeyLo_EL1', key).mov(7, 0x1000).mov(6, 500)
+      .label(label).copy(1, 7).insn('PACIA', { Rn: 31, Rd: 1 }).insn('AUTIA', { Rn: 31, Rd: 1 }).insn('SUB (shifted register), LSL #0', { sf: 1, Rm: 7, Rn: 1, Rd: 2 })
+      .insn('ORR (shifted register)', { sf: 1, shift: 0, Rm: 2, imm6: 0, Rn: 20, Rd: 20 }).sub(6, 6, 1).cbnz(6, label)
+    const p = new Program().mov(0, 0xc400_0003n).mov(1, MPIDR_PE1).adr(2, 'second').hvc()
+    sign(p, KEY, 'one').copy(1, 7).insn('PACIA', { Rn: 31, Rd: 1 }).mov(3, BASE + 0x8000).label('wait').ldr(4, 3).cbz(4, 'wait').off('hvc')
+    p.label('second')
+    sign(p, KEY + 1, 'two').copy(1, 7).insn('PACIA', { Rn: 31, Rd: 1 }).mov(3, BASE + 0x8000).mov(4, 1).str(4, 3).insn('WFI')
+    const { x, outcome } = run(p, { smp: 2, quantum: 7, profile: 'v8.3' })
+    expect(outcome.kind).toBe('off')
+    // PSCI's X1 is the signed pointer of PE 0.
+    expect([x(20, 0), x(20, 1)]).toEqual([0n, 0n])
+    expect(x(1, 0)).not.toBe(x(1, 1))
+  })
+
   test('SEV ends WFE of another PE; a counter read is never less than what another PE has read', () => {
     const p = new Program().mov(0, 0xc400_0003n).mov(1, MPIDR_PE1).adr(2, 'second').hvc().mov(5, 300).label('spin').sub(5, 5, 1).cbnz(5, 'spin')
     p.mrs(10, 'CNTVCT_EL0').mov(1, BASE + 0x8000).str(10, 1).insn('SEV').label('wait').ldr(4, 1, 8).cbz(4, 'wait').off('hvc')

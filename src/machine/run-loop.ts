@@ -72,7 +72,8 @@ export class RunLoop {
   #switchTo(pe: PE): void {
     if (this.#cpu.core.pe === pe) return
     this.#cpu.core.switchTo(pe)
-    this.#cpu.memory.select()
+    // Contexts, and what the CPU keeps of the PE that runs.
+    this.#cpu.stateChanged()
   }
 
   /** The cycle at which this PE has something to do; Infinity if nothing of its own will wake it. */
