@@ -40,7 +40,7 @@ check_build() {
 check_accesses() {
     need node accesses || return
     if node mini-kvm/accesses.mjs --check; then
-        echo "check: accesses: equal to Linux 4.10's"
+        echo "check: accesses: as linux-4.10.txt lists them"
     else
         echo "check: accesses: FAILED"
         failed=1
