@@ -91,7 +91,12 @@ function byFeature(rows: readonly Row[]): string[] {
     names.push(row.name)
     groups.set(feature, names)
   }
-  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([feature, names]) => wrap(`${feature}:`, names))
+  return [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([feature, names]) => wrap(`${feature}:`, foldNames(names)))
+}
+
+/** `AMEVCNTR10_EL0 AMEVCNTR11_EL0 ...` becomes `AMEVCNTR10..115_EL0`. */
+function foldNames(names: readonly string[]): string[] {
+  return fold(names.map(name => ({ name, cells: [] }))).map(line => line.name)
 }
 
 function wrap(head: string, words: readonly string[]): string[] {

@@ -2,7 +2,7 @@
  * Registers of features that no profile of this machine has. Accesses are UNDEFINED, as on hardware without the feature; the rows
  * give them names (design D11) and, where the feature could be added, their VNCR_EL2 offsets and traps.
  */
-import { numbered, register } from '../row.ts'
+import { instruction, numbered, register } from '../row.ts'
 import type { RowOptions } from '../row.ts'
 import type { AbsentFeature } from '../features.ts'
 import { HCR, MDCR, debugFgt, fgt } from '../trap-rules.ts'
@@ -18,7 +18,7 @@ const rasInjection = (field: string, more: RowOptions = {}): RowOptions => needs
 const lor = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_LOR', { traps: [HCR.TLOR, ...fgt(field, more.access === 'RO' ? 'R' : 'RW')], ...more })
 const spe = (field: string, more: RowOptions = {}): RowOptions => needs('FEAT_SPE', { traps: [MDCR.TPMS, ...debugFgt(field)], ...more })
 const trbe = needs('FEAT_TRBE')
-const amu = needs('FEAT_AMUv1')
+const amu = needs('FEAT_AMUv1'), gcie = needs('FEAT_GCIE')
 
 export const ABSENT_ROWS = {
   // RAS
@@ -104,6 +104,22 @@ export const ABSENT_ROWS = {
   ...numbered('AMEVCNTR0', '_EL0', 4, n => register(3, 3, 13, 4, n, amu)), ...numbered('AMEVTYPER0', '_EL0', 4, n => register(3, 3, 13, 6, n, amu)),
   ...numbered('AMEVCNTR1', '_EL0', 16, n => register(3, 3, 13, 12 + (n >> 3), n & 7, amu)), ...numbered('AMEVTYPER1', '_EL0', 16, n => register(3, 3, 13, 14 + (n >> 3), n & 7, amu)),
   ...numbered('AMEVCNTVOFF0', '_EL2', 16, n => register(3, 4, 13, 8 + (n >> 3), n & 7, page('FEAT_AMUv1', 0xa00 + 8 * n))), ...numbered('AMEVCNTVOFF1', '_EL2', 16, n => register(3, 4, 13, 10 + (n >> 3), n & 7, page('FEAT_AMUv1', 0xa80 + 8 * n))),
+  // GICv5: CPU interface, its virtual side, and instructions
+  ICC_PPI_HMR0_EL1: register(3, 0, 12, 10, 0, { ...gcie, access: 'RO' }), ICC_PPI_HMR1_EL1: register(3, 0, 12, 10, 1, { ...gcie, access: 'RO' }), ICC_IDR0_EL1: register(3, 0, 12, 10, 2, { ...gcie, access: 'RO' }),
+  ICC_HPPIR_EL1: register(3, 0, 12, 10, 3, { ...gcie, access: 'RO' }), ICC_ICSR_EL1: register(3, 0, 12, 10, 4, gcie), ICC_IAFFIDR_EL1: register(3, 0, 12, 10, 5, { ...gcie, access: 'RO' }),
+  ...numbered('ICC_PPI_ENABLER', '_EL1', 2, n => register(3, 0, 12, 10, 6 + n, gcie)), ...numbered('ICC_PPI_CACTIVER', '_EL1', 2, n => register(3, 0, 12, 13, n, gcie)),
+  ...numbered('ICC_PPI_SACTIVER', '_EL1', 2, n => register(3, 0, 12, 13, 2 + n, gcie)), ...numbered('ICC_PPI_CPENDR', '_EL1', 2, n => register(3, 0, 12, 13, 4 + n, gcie)),
+  ...numbered('ICC_PPI_SPENDR', '_EL1', 2, n => register(3, 0, 12, 13, 6 + n, gcie)), ...numbered('ICC_PPI_PRIORITYR', '_EL1', 16, n => register(3, 0, 12, 14 + (n >> 3), n & 7, gcie)),
+  ICC_APR_EL1: register(3, 1, 12, 0, 0, gcie), ICC_CR0_EL1: register(3, 1, 12, 0, 1, gcie), ICC_PCR_EL1: register(3, 1, 12, 0, 2, gcie), ICC_HAPR_EL1: register(3, 1, 12, 0, 3, { ...gcie, access: 'RO' }),
+  ICH_APR_EL2: register(3, 4, 12, 8, 4, gcie), ICH_HPPIR_EL2: register(3, 4, 12, 8, 5, { ...gcie, access: 'RO' }), ICH_HFGRTR_EL2: register(3, 4, 12, 9, 4, gcie), ICH_HFGWTR_EL2: register(3, 4, 12, 9, 6, gcie),
+  ICH_HFGITR_EL2: register(3, 4, 12, 9, 7, gcie), ICH_VCTLR_EL2: register(3, 4, 12, 11, 4, gcie), ICH_CONTEXTR_EL2: register(3, 4, 12, 11, 6, gcie),
+  ...numbered('ICH_PPI_DVIR', '_EL2', 2, n => register(3, 4, 12, 10, n, gcie)), ...numbered('ICH_PPI_ENABLER', '_EL2', 2, n => register(3, 4, 12, 10, 2 + n, gcie)), ...numbered('ICH_PPI_PENDR', '_EL2', 2, n => register(3, 4, 12, 10, 4 + n, gcie)),
+  ...numbered('ICH_PPI_ACTIVER', '_EL2', 2, n => register(3, 4, 12, 10, 6 + n, gcie)), ...numbered('ICH_PPI_PRIORITYR', '_EL2', 16, n => register(3, 4, 12, 14 + (n >> 3), n & 7, gcie)),
+  'GSB SYS': instruction(0, 12, 0, 0, gcie), 'GSB ACK': instruction(0, 12, 0, 1, gcie), 'GIC CDDIS': instruction(0, 12, 1, 0, gcie), 'GIC CDEN': instruction(0, 12, 1, 1, gcie), 'GIC CDPRI': instruction(0, 12, 1, 2, gcie),
+  'GIC CDAFF': instruction(0, 12, 1, 3, gcie), 'GIC CDPEND': instruction(0, 12, 1, 4, gcie), 'GIC CDRCFG': instruction(0, 12, 1, 5, gcie), 'GIC CDEOI': instruction(0, 12, 1, 7, gcie), 'GIC CDDI': instruction(0, 12, 2, 0, gcie),
+  'GIC CDHM': instruction(0, 12, 2, 1, gcie), 'GICR CDIA': instruction(0, 12, 3, 0, { ...gcie, access: 'RO' }), 'GICR CDNMIA': instruction(0, 12, 3, 1, { ...gcie, access: 'RO' }),
+  // ThumbEE, which only ARMv7 had: Xen saves it for 32-bit guests.
+  TEECR32_EL1: register(2, 2, 0, 0, 0, needs('FEAT_ThumbEE')), TEEHBR32_EL1: register(2, 2, 1, 0, 0, needs('FEAT_ThumbEE')),
   // Memory partitioning
   MPAM0_EL1: register(3, 0, 10, 5, 1, needs('FEAT_MPAM')), MPAM1_EL1: register(3, 0, 10, 5, 0, both('FEAT_MPAM', 0x900, 'MPAM2_EL2')), MPAMSM_EL1: register(3, 0, 10, 5, 3, needs('FEAT_SME')), MPAMIDR_EL1: register(3, 0, 10, 4, 4, needs('FEAT_MPAM', RO)),
   MPAMBWIDR_EL1: register(3, 0, 10, 4, 5, needs('FEAT_MPAM', RO)), MPAMBW1_EL1: register(3, 0, 10, 5, 4, both('FEAT_MPAM', 0x908, 'MPAMBW2_EL2')), MPAMBW0_EL1: register(3, 0, 10, 5, 5, needs('FEAT_MPAM')),

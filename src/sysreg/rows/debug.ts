@@ -10,18 +10,19 @@ export const WATCHPOINTS = 4
 const debug = (traps: readonly TrapRule[], more: RowOptions = {}): RowOptions => ({ effect: 'debug', traps, ...more })
 const TDA = MDCR.TDA, DCC = [...MDSCR.TDCC, MDCR.TDCC, ...MDCR.TDA]
 const WITHOUT_BREAKPOINT: RowOptions = { feature: 'NUM_BRPS' }, WITHOUT_WATCHPOINT: RowOptions = { feature: 'NUM_WRPS' }
-const breakpoint = (n: number, field: string, fields: string) => debug([...TDA, ...debugFgt(field)], { fields, ...(n < BREAKPOINTS ? {} : WITHOUT_BREAKPOINT) })
+const breakpoint = (n: number, field: string, fields?: string) => debug([...TDA, ...debugFgt(field)], { ...(fields === undefined ? {} : { fields }), ...(n < BREAKPOINTS ? {} : WITHOUT_BREAKPOINT) })
 const watchpoint = (n: number, field: string, fields: string) => debug([...TDA, ...debugFgt(field)], { fields, ...(n < WATCHPOINTS ? {} : WITHOUT_WATCHPOINT) })
 
 export const DEBUG_ROWS = {
   OSDTRRX_EL1: register(2, 0, 0, 0, 2, debug([MDCR.TDCC, ...TDA], { fields: 'DTRRX 31:0' })),
   MDCCINT_EL1: register(2, 0, 0, 2, 0, debug([MDCR.TDCC, ...TDA], { fields: 'TX 29, RX 30' })),
   MDSCR_EL1: register(2, 0, 0, 2, 2, debug([...TDA, ...debugFgt('MDSCR_EL1')], {
-    fields: 'SS 0, ERR 6, TDCC 12, KDE 13, HDE 14, MDE 15, RAZ 18:16, TDA 21, INTdis 23:22, TXU 26, RXO 27, TXfull 29, RXfull 30', vncr: { offset: 0x158, when: 'always' }, neve: { as: 'defer' },
+    fields: 'SS 0, ERR 6, TDCC 12, KDE 13, HDE 14, MDE 15, TDA 21, INTdis 23:22, TXU 26, RXO 27, TXfull 29, RXfull 30', vncr: { offset: 0x158, when: 'always' }, neve: { as: 'defer' },
   })),
   OSDTRTX_EL1: register(2, 0, 0, 3, 2, debug([MDCR.TDCC, ...TDA], { fields: 'DTRTX 31:0' })),
   OSECCR_EL1: register(2, 0, 0, 6, 2, debug([...TDA, ...debugFgt('OSECCR_EL1')], { fields: '' })),
-  ...numbered('DBGBVR', '_EL1', 16, n => register(2, 0, 0, n, 4, breakpoint(n, 'DBGBVRn_EL1', 'Address 63:2'))),
+  // An address, or a context ID or VMID: the last two breakpoints are context-aware.
+  ...numbered('DBGBVR', '_EL1', 16, n => register(2, 0, 0, n, 4, breakpoint(n, 'DBGBVRn_EL1'))),
   ...numbered('DBGBCR', '_EL1', 16, n => register(2, 0, 0, n, 5, breakpoint(n, 'DBGBCRn_EL1', 'E 0, PMC 2:1, BAS 8:5, HMC 13, SSC 15:14, LBN 19:16, BT 23:20'))),
   ...numbered('DBGWVR', '_EL1', 16, n => register(2, 0, 0, n, 6, watchpoint(n, 'DBGWVRn_EL1', 'Address 63:2'))),
   ...numbered('DBGWCR', '_EL1', 16, n => register(2, 0, 0, n, 7, watchpoint(n, 'DBGWCRn_EL1', 'E 0, PAC 2:1, LSC 4:3, BAS 12:5, HMC 13, SSC 15:14, LBN 19:16, WT 20, MASK 28:24'))),

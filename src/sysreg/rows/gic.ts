@@ -47,7 +47,7 @@ export const GIC_ROWS = {
 
   ...numbered('ICH_AP0R', '_EL2', 4, n => register(3, 4, 12, 8, n, ich('P 31:0', 0x480 + 8 * n))),
   ...numbered('ICH_AP1R', '_EL2', 4, n => register(3, 4, 12, 9, n, ich('P 31:0', 0x4a0 + 8 * n))),
-  ICH_HCR_EL2: register(3, 4, 12, 11, 0, ich('En 0, UIE 1, LRENPIE 2, NPIE 3, VGrp0EIE 4, VGrp0DIE 5, VGrp1EIE 6, VGrp1DIE 7, vSGIEOICount 8, TC 10, TALL0 11, TALL1 12, TSEI 13, TDIR 14, EOIcount 31:27', 0x4c0)),
+  ICH_HCR_EL2: register(3, 4, 12, 11, 0, ich('En 0, UIE 1, LRENPIE 2, NPIE 3, VGrp0EIE 4, VGrp0DIE 5, VGrp1EIE 6, VGrp1DIE 7, TC 10, TALL0 11, TALL1 12, TSEI 13, TDIR 14, EOIcount 31:27', 0x4c0)),
   ICH_VTR_EL2: register(3, 4, 12, 11, 1, ich('ListRegs 4:0, TDS 19, nV4 20, A3V 21, SEIS 22, IDbits 25:23, PREbits 28:26, PRIbits 31:29', undefined, { access: 'RO', neve: { as: 'cached', offset: 0xc40 } })),
   ICH_MISR_EL2: register(3, 4, 12, 11, 2, ich('EOI 0, U 1, LRENP 2, NP 3, VGrp0E 4, VGrp0D 5, VGrp1E 6, VGrp1D 7', undefined, { access: 'RO', neve: { as: 'cached', offset: 0xc48 } })),
   ICH_EISR_EL2: register(3, 4, 12, 11, 3, ich('Status 15:0', undefined, { access: 'RO', neve: { as: 'cached', offset: 0xc50 } })),

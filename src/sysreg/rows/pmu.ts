@@ -10,7 +10,7 @@ const EL01 = [0, 1] as const
 /** EL0 enable, fine-grained trap, MDCR_EL2.TPM: the order of the accessibility pseudocode. */
 const pmu = (enable: readonly TrapRule[], fine: readonly TrapRule[], more: RowOptions = {}): RowOptions =>
   ({ effect: 'pmu', traps: [...enable, ...fine, MDCR.TPM], ...more })
-const COUNTERS = 'P 30:0, C 31'
+const EVENT_BITS = `P ${EVENT_COUNTERS - 1}:0`, COUNTERS = `${EVENT_BITS}, C 31`
 const EVENT = 'evtCount 15:0, NSH 27, NSU 28, NSK 29, U 30, P 31'
 const special = { storage: 'special' } as const
 
@@ -22,7 +22,7 @@ export const PMU_ROWS = {
   PMCNTENSET_EL0: register(3, 3, 9, 12, 1, pmu([PMUSERENR.EN], debugFgt('PMCNTEN', 'RW', EL01), { fields: COUNTERS, ...special })),
   PMCNTENCLR_EL0: register(3, 3, 9, 12, 2, pmu([PMUSERENR.EN], debugFgt('PMCNTEN', 'RW', EL01), { fields: COUNTERS, ...special })),
   PMOVSCLR_EL0: register(3, 3, 9, 12, 3, pmu([PMUSERENR.EN], debugFgt('PMOVS', 'RW', EL01), { fields: COUNTERS, ...special })),
-  PMSWINC_EL0: register(3, 3, 9, 12, 4, pmu([PMUSERENR.SW], debugFgt('PMSWINC_EL0', 'W', EL01), { access: 'WO', fields: 'P 30:0', ...special })),
+  PMSWINC_EL0: register(3, 3, 9, 12, 4, pmu([PMUSERENR.SW], debugFgt('PMSWINC_EL0', 'W', EL01), { access: 'WO', fields: EVENT_BITS, ...special })),
   PMSELR_EL0: register(3, 3, 9, 12, 5, pmu([PMUSERENR.SEL], debugFgt('PMSELR_EL0', 'RW', EL01), { fields: 'SEL 4:0', neve: { as: 'defer', offset: 0xc60 } })),
   PMCEID0_EL0: register(3, 3, 9, 12, 6, pmu([PMUSERENR.EN], debugFgt('PMCEIDn_EL0', 'R', EL01), { access: 'RO' })),
   PMCEID1_EL0: register(3, 3, 9, 12, 7, pmu([PMUSERENR.EN], debugFgt('PMCEIDn_EL0', 'R', EL01), { access: 'RO' })),
