@@ -79,6 +79,18 @@ export interface Host {
   trace: ((event: ExitEvent) => void) | undefined
 }
 
+/** What L0 (and the VMM that is its user space) gets to know when it is attached. */
+export interface L0Environment {
+  readonly memory: PhysicalMemory
+  /** All of RAM; `reserved` is the part at its top that is kept for L0's own tables. */
+  readonly ram: { readonly base: number, readonly size: number }
+  readonly reserved: { readonly base: number, readonly size: number }
+  readonly peCount: number
+  readonly profile: ProfileName
+  readonly features: ReadonlySet<Feature>
+  readonly gicVersion: GicVersion
+}
+
 /** What a PE does when L0 has handled an exception: return from EL2, or wait at EL2 for a physical interrupt. */
 export type AfterExit = 'run' | 'idle' | 'off'
 export type EL2Exception = 'sync' | 'irq' | 'fiq' | 'serror'

@@ -9,7 +9,7 @@
 import { EC, ecName, parseSystemRegister } from '../arch/esr.ts'
 import { rowByKey, SLOT } from '../sysreg/index.ts'
 import { chargedMemory } from './charged-memory.ts'
-import type { L0Environment } from './environment.ts'
+import type { L0Environment } from './host.ts'
 import type { Exit } from './exit.ts'
 import { handleExit } from './exits.ts'
 import type { ExitContext } from './exits.ts'

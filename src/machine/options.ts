@@ -2,20 +2,9 @@
 import type { CostModel } from '../arch/cost.ts'
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
-import type { EL2Software, PhysicalMemory } from '../hypervisor/host.ts'
+import type { EL2Software, L0Environment } from '../hypervisor/host.ts'
 import type { TraceSink } from '../trace/event.ts'
 
-/** What L0 (and the VMM that is its user space) gets to know when it is attached. */
-export interface L0Environment {
-  readonly memory: PhysicalMemory
-  /** All of RAM; `reserved` is the part at its top that is kept for L0's own tables. */
-  readonly ram: { readonly base: number, readonly size: number }
-  readonly reserved: { readonly base: number, readonly size: number }
-  readonly peCount: number
-  readonly profile: ProfileName
-  readonly features: ReadonlySet<Feature>
-  readonly gicVersion: GicVersion
-}
 export type L0Factory = (environment: L0Environment) => EL2Software
 
 export interface MachineOptions {

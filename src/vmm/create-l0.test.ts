@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { profile } from '../arch/features.ts'
 import type { ProfileName } from '../arch/features.ts'
-import type { L0Environment } from '../hypervisor/environment.ts'
+import type { L0Environment } from '../hypervisor/host.ts'
 import { FakeMemory, RAM, RAM_SIZE, RESERVED } from '../hypervisor/fake-host.test-support.ts'
 import type { L0 } from '../hypervisor/run.ts'
 import { createL0 } from './create-l0.ts'

@@ -1,6 +1,6 @@
 /** The factory that `createMachine({ l0 })` takes: lays the VMs out in the machine's RAM and attaches L0. */
 import { BadInput } from '../arch/bad-input.ts'
-import type { L0Environment } from '../hypervisor/environment.ts'
+import type { L0Environment } from '../hypervisor/host.ts'
 import type { EL2Software } from '../hypervisor/host.ts'
 import { L0 } from '../hypervisor/run.ts'
 import type { L0Options } from './options.ts'
