@@ -70,9 +70,9 @@ export function instruction(op1: number, CRn: number, CRm: number, op2: number, 
   return { kind: 'instruction', encoding: [1, op1, CRn, CRm, op2], access: 'WO', storage: 'special', ...options }
 }
 
-type Digits = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18 | 19 | 20 | 21 | 22 | 23 | 24 | 25 | 26 | 27 | 28 | 29 | 30
+type Digits = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15 | 16 | 17 | 18 | 19 | 20 | 21 | 22 | 23 | 24 | 25 | 26 | 27 | 28 | 29 | 30 | 31
 type Below<N extends number, D extends number = Digits> = D extends unknown ? (BelowTable[N & keyof BelowTable] extends infer L ? (D extends L ? D : never) : never) : never
-interface BelowTable { 2: 0 | 1; 4: 0 | 1 | 2 | 3; 6: 0 | 1 | 2 | 3 | 4 | 5; 8: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7; 16: Exclude<Digits, 16 | 17 | 18 | 19 | 20 | 21 | 22 | 23 | 24 | 25 | 26 | 27 | 28 | 29 | 30>; 31: Digits }
+interface BelowTable { 2: 0 | 1; 4: 0 | 1 | 2 | 3; 6: 0 | 1 | 2 | 3 | 4 | 5; 8: 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7; 16: Exclude<Digits, 16 | 17 | 18 | 19 | 20 | 21 | 22 | 23 | 24 | 25 | 26 | 27 | 28 | 29 | 30 | 31>; 31: Exclude<Digits, 31>; 32: Digits }
 
 /** Rows `prefix<n>suffix` for n = 0 .. count-1. */
 export function numbered<P extends string, S extends string, N extends keyof BelowTable>(

@@ -95,6 +95,8 @@ export const ABSENT_ROWS = {
   BRBCR_EL1: register(2, 1, 9, 0, 0, { ...both('FEAT_BRBE', 0x8e0, 'BRBCR_EL2'), minimumEL: 1 }), BRBFCR_EL1: register(2, 1, 9, 0, 1, needs('FEAT_BRBE')), BRBTS_EL1: register(2, 1, 9, 0, 2, needs('FEAT_BRBE')),
   BRBINFINJ_EL1: register(2, 1, 9, 1, 0, needs('FEAT_BRBE')), BRBSRCINJ_EL1: register(2, 1, 9, 1, 1, needs('FEAT_BRBE')), BRBTGTINJ_EL1: register(2, 1, 9, 1, 2, needs('FEAT_BRBE')), BRBIDR0_EL1: register(2, 1, 9, 2, 0, needs('FEAT_BRBE', RO)),
   BRBCR_EL2: register(2, 4, 9, 0, 0, needs('FEAT_BRBE')),
+  ...numbered('BRBINF', '_EL1', 32, n => register(2, 1, 8, n & 15, (n >> 4) << 2, needs('FEAT_BRBE', RO))), ...numbered('BRBSRC', '_EL1', 32, n => register(2, 1, 8, n & 15, ((n >> 4) << 2) | 1, needs('FEAT_BRBE', RO))),
+  ...numbered('BRBTGT', '_EL1', 32, n => register(2, 1, 8, n & 15, ((n >> 4) << 2) | 2, needs('FEAT_BRBE', RO))),
   // Monitors: system PMU, PMUv3 extensions, activity monitors
   SPMACCESSR_EL1: register(2, 0, 9, 13, 3, both('FEAT_SPMU', 0x8e8, 'SPMACCESSR_EL2')), SPMACCESSR_EL2: register(2, 4, 9, 13, 3, needs('FEAT_SPMU')), SPMSELR_EL0: register(2, 3, 9, 12, 5, needs('FEAT_SPMU')),
   PMUACR_EL1: register(3, 0, 9, 14, 4, needs('FEAT_PMUv3p9')), PMECR_EL1: register(3, 0, 9, 14, 5, needs('FEAT_EBEP')), PMICFILTR_EL0: register(3, 3, 9, 6, 0, needs('FEAT_PMUv3_ICNTR')), PMICNTR_EL0: register(3, 3, 9, 4, 0, needs('FEAT_PMUv3_ICNTR')),
