@@ -28,7 +28,7 @@ function qemu(rounds: number): number | null {
     const kernel = join(directory, 'mix.bin')
     writeFileSync(kernel, bytes)
     const before = childrenCpu()
-    const run = spawnSync('qemu-system-aarch64', ['-M', 'virt', '-cpu', 'cortex-a72', '-m', '64', '-display', 'none', '-serial', 'none', '-monitor', 'none', '-kernel', kernel])
+    const run = spawnSync('qemu-system-aarch64', ['-M', 'virt', '-cpu', 'cortex-a72', '-m', '64', '-display', 'none', '-serial', 'none', '-monitor', 'none', '-nic', 'none', '-kernel', kernel])
     return run.status === 0 ? childrenCpu() - before : null
   } finally {
     rmSync(directory, { recursive: true })
