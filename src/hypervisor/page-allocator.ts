@@ -49,6 +49,9 @@ export class PageAllocator {
   free(page: number): void { this.#free.push(page) }
   freePair(pair: number): void { this.#freePairs.push(pair) }
 
+  /** What was never given out: [from, to). */
+  get untouched(): { readonly from: number, readonly to: number } { return { from: this.#next, to: this.#end } }
+
   /** Pages that `allocate` can still give. */
   get available(): number { return this.#free.length + Math.floor((this.#end - this.#next) / PAGE) }
 }

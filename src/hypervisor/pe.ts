@@ -27,6 +27,8 @@ export class Pe {
   fpTrapped = true
   /** MDCR_EL2.HPMN of reset: all event counters belong to the guest's side (0 would be CONSTRAINED UNPREDICTABLE). */
   hpmn = 0n
+  /** List registers [0, n) of the hardware have been written and may hold something. */
+  listRegisters = 0
   /** The last entry was preceded by an interrupt for L1. */
   interruptsL1 = false
   readonly exit = new Exit()

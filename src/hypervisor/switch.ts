@@ -62,7 +62,7 @@ const timerToHost = step('timer to the host part', (_, host) => {
 })
 
 const saveGic = step('save GIC', (vcpu, host, gic) => interfaceInUse(vcpu).save(host, gic))
-const restoreGic = step('restore GIC', (vcpu, host, gic) => interfaceInUse(vcpu).restore(host, gic))
+const restoreGic = step('restore GIC', (vcpu, _, gic) => interfaceInUse(vcpu).restore(vcpu.pe, gic))
 
 // --- traps
 

@@ -11,10 +11,13 @@ import type { Core } from './core.ts'
 import type { Host } from './host.ts'
 import { emptyListRegister, GICH_HCR, LR_STATE } from './list-register.ts'
 import type { ListRegister } from './list-register.ts'
+import type { Pe } from './pe.ts'
 import type { PhysicalGic } from './physical-gic.ts'
 import { hasVirtualInterrupts } from './traps.ts'
 import type { Vcpu } from './vcpu.ts'
 import { WORK } from './work.ts'
+
+const EMPTY = emptyListRegister()
 
 /** The contents of one hardware virtual interface. */
 export class VirtualInterface {
@@ -52,12 +55,16 @@ export class VirtualInterface {
     this.live = false
   }
 
-  restore(host: Host, gic: PhysicalGic): void {
+  restore(pe: Pe, gic: PhysicalGic): void {
+    const { host } = pe
     // An interface that is not live is disabled already.
     if ((this.hcr & GICH_HCR.En) !== 0 && (this.used > 0 || this.hcr !== GICH_HCR.En)) {
       gic.writeHcr(host, this.hcr)
       gic.writeActivePriorities(host, this.apr)
       for (let i = 0; i < this.used; i++) gic.writeListRegister(host, i, this.lrs[i]!)
+      // Nor do interrupts of another vCPU, or of L2, go to this one.
+      for (let i = this.used; i < pe.listRegisters; i++) gic.writeListRegister(host, i, EMPTY)
+      pe.listRegisters = this.used
       this.live = true
     }
     gic.writeVmcr(host, this.vmcr)
@@ -213,7 +220,7 @@ export function flushGic(core: Core, vcpu: Vcpu): boolean {
     gic.fill(host)
   }
   if (gic.unloaded) {
-    if (vcpu.loaded) interfaceInUse(vcpu).restore(host, core.gic)
+    if (vcpu.loaded) interfaceInUse(vcpu).restore(vcpu.pe, core.gic)
     gic.unloaded = false
   }
   return false
