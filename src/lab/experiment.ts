@@ -36,6 +36,8 @@ export interface MeasureOptions {
 /** Operations of each benchmark that are measured, and run before without markers. */
 const WARM = 16, MEASURED = 64
 const VCPUS = 2
+/** The paper's machine has eight. */
+const PES = 8
 const MEMORY = { machine: 192 * 2 ** 20, vm: 128 * 2 ** 20 }
 /** Of the virtual IPI: no PE runs further ahead (design D9). */
 const QUANTUM = 100
@@ -51,7 +53,7 @@ export function measure(configuration: Configuration, guests: Guests, options: M
   const image = guest === null ? guests.bench : guests[guest]
   const arguments_ = `ops=${MEASURED} warm=${WARM}`
   const machine = createMachine({
-    board: gic === 2 ? 'moonshot' : 'virt', gic, smp: 4, memBytes: MEMORY.machine, profile: arch, quantum: QUANTUM,
+    board: gic === 2 ? 'moonshot' : 'virt', gic, smp: PES, memBytes: MEMORY.machine, profile: arch, quantum: QUANTUM,
     costs: options.costs ?? neve2017, onEvent: collector.sink, hash: options.hash ?? false,
     l0: createL0({
       policy: options.policy ?? 'split',
