@@ -12,7 +12,7 @@ const machine = createMachine({
   board: 'moonshot', gic: 2, smp: 2, memBytes: 192 * 2 ** 20, profile: 'v8.3', costs: neve2017, hash: false,
   l0: createL0({
     policy: policy === 'split' ? 'split' : 'lazy',
-    vms: [{ image: built('mini-kvm-nvhe.elf'), initrd: built('bench'), memBytes: 128 * 2 ** 20, smp: 1, gic: 2, el2: 'nvhe', append: `vcpus=1 -- only=hypercall ops=${operations} warm=1` }],
+    vms: [{ image: built('mini-kvm-nvhe.elf'), initrd: built('bench'), memBytes: 128 * 2 ** 20, smp: 1, gic: 2, el2: 'nvhe', append: `vcpus=1 -- quiet=1 only=hypercall ops=${operations} warm=1` }],
   }),
 })
 const outcome = machine.run()

@@ -30,6 +30,8 @@ struct cpu {
 
 extern struct cpu cpus[MAX_CPUS];
 extern u32 cpu_count;
+/* bootargs quiet=1: nothing but "bench: done" and failures, where every character is an exit. */
+extern bool quiet;
 
 /* Brings CPU `index` up, running `function` on it. */
 void start_cpu(u32 index, void (*function)(u64));

@@ -2,7 +2,7 @@
  * bench, the nested VM: own page tables, a few virtual timer ticks on every CPU, then the paper's microbenchmarks.
  * It runs as L2 of mini-kvm, as a plain VM, at EL1 without a hypervisor, and bare at EL2 (then with a stub of its own).
  *
- * bootargs: ops=64 warm=16 only=hypercall,deviceIo,virtualIpi,virtualEoi checks=wfi,retrigger,fp,storm,flood
+ * bootargs: quiet=1 ops=64 warm=16 only=hypercall,deviceIo,virtualIpi,virtualEoi checks=wfi,retrigger,fp,storm,flood
  */
 #include "bench.h"
 #include "fdt.h"
@@ -20,6 +20,7 @@
 
 struct cpu cpus[MAX_CPUS];
 u32 cpu_count;
+bool quiet;
 
 static u64 tables[16][512] __attribute__((aligned(4096)));
 static u32 tables_used;
@@ -178,7 +179,8 @@ static void secondary_check(u64 index)
 
     cpu_interrupts_init(cpu);
     ticks = check_ticks(cpu);
-    print("bench: cpu %u: %u timer interrupts\n", cpu->index, ticks);
+    if (!quiet)
+        print("bench: cpu %u: %u timer interrupts\n", cpu->index, ticks);
     cpu->received = cpu->ready = 0;
     irq_enable();
     __atomic_store_n(&cpu->up, true, __ATOMIC_RELEASE);
@@ -237,7 +239,7 @@ void guest_main(const void *dtb, u64 started_at_el)
     static char bootargs[256];
     struct fdt fdt;
     const char *args;
-    u32 length;
+    u32 length, ticks;
 
     if (!fdt_open(&fdt, dtb))
         return;
@@ -251,11 +253,15 @@ void guest_main(const void *dtb, u64 started_at_el)
     find_cpus(&fdt);
     if (!gic_probe(&fdt))
         panic("bench: no interrupt controller in the device tree\n");
-    print("bench: GICv%u, %u CPUs, started at EL%lu\n", gic.version, cpu_count, started_at_el ? started_at_el : 1);
+    quiet = argument_number(bootargs, "quiet", 0) != 0;
+    if (!quiet)
+        print("bench: GICv%u, %u CPUs, started at EL%lu\n", gic.version, cpu_count, started_at_el ? started_at_el : 1);
 
     gic_distributor_init();
     cpu_interrupts_init(&cpus[0]);
-    print("bench: cpu 0: %u timer interrupts\n", check_ticks(&cpus[0]));
+    ticks = check_ticks(&cpus[0]);
+    if (!quiet)
+        print("bench: cpu 0: %u timer interrupts\n", ticks);
     for (u32 i = 1; i < cpu_count; i++) {
         start_cpu(i, secondary_check);
         gic_send_sgi(i, cpus[i].mpidr, SGI_PING);

@@ -80,7 +80,8 @@ static void receiver(u64 index)
 
 static void report(const char *name, u64 operations, u64 counts)
 {
-    print("bench: %s: %lu operations, %lu counts\n", name, operations, counts);
+    if (!quiet)
+        print("bench: %s: %lu operations, %lu counts\n", name, operations, counts);
 }
 
 void run_series(const char *bootargs, bool hypercalls)
