@@ -1,0 +1,90 @@
+/*
+ * Options, and what has to be done as process 1. Options are words: kernel=FILE initrd=FILE append=TEXT vcpus=N memory=MEGABYTES gic=2|3 el2 e2h0, with
+ * or without dashes before them; on a kernel's command line they stand behind `--`.
+ */
+#include "string.h"
+#include "vmm.h"
+
+static u8 stacks[MAX_VCPUS][16384] __attribute__((aligned(16)));
+static struct vm vm = { .options = { .kernel = "/kernel", .bootargs = "", .vcpus = 1, .megabytes = 64 } };
+static bool is_init;
+
+void finish(enum result result)
+{
+    flush_output();
+    /* The machine must end even if it cannot be powered off. */
+    if (is_init)
+        sys(reboot, REBOOT_MAGIC1, REBOOT_MAGIC2, result == GUEST_OFF ? REBOOT_POWER_OFF : REBOOT_RESTART, 0);
+    for (;;)
+        sys(exit_group, result);
+}
+
+static u64 number_of(const char *text)
+{
+    u64 value = 0;
+
+    if (!*text)
+        fail("a number is missing", 0);
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            fail("a number is not one", 0);
+        value = value * 10 + (u64)(*text - '0');
+    }
+    return value;
+}
+
+static void option(struct options *o, const char *word)
+{
+    const char *value;
+
+    while (*word == '-')
+        word++;
+    if (!*word)
+        return;
+    for (value = word; *value && *value != '='; value++)
+        ;
+    if (*value == '=')
+        value++;
+    if (!strncmp(word, "kernel=", 7))
+        o->kernel = value;
+    else if (!strncmp(word, "initrd=", 7))
+        o->initrd = value;
+    else if (!strncmp(word, "append=", 7))
+        o->bootargs = value;
+    else if (!strncmp(word, "vcpus=", 6))
+        o->vcpus = (u32)number_of(value);
+    else if (!strncmp(word, "memory=", 7))
+        o->megabytes = number_of(value);
+    else if (!strncmp(word, "gic=", 4))
+        o->gic = (u32)number_of(value);
+    else if (!strcmp(word, "el2"))
+        o->el2 = true;
+    else if (!strcmp(word, "e2h0"))
+        o->el2 = o->e2h0 = true;
+    else
+        print("vmm: option ignored: %s\n", word);
+}
+
+int main(int count, char **arguments)
+{
+    struct options *o = &vm.options;
+
+    is_init = sys(getpid, 0) == 1;
+    for (int i = 1; i < count; i++)
+        option(o, arguments[i]);
+    if (o->vcpus < 1 || o->vcpus > MAX_VCPUS)
+        fail("vcpus= is 1 to 4", 0);
+    if (o->megabytes < 8 || o->megabytes > 0x10000)
+        fail("memory= is 8 to 65536 megabytes", 0);
+    if (is_init) {
+        sys(mkdirat, AT_FDCWD, "/dev", 0755);
+        sys(mknodat, AT_FDCWD, "/dev/kvm", S_IFCHR | 0600, KVM_DEVICE_NUMBER);
+    }
+    create_vm(&vm);
+    print("vmm: %u vCPUs, %lu MiB, GICv%u%s, kernel %s\n", o->vcpus, o->megabytes, vm.gic, o->el2 ? o->e2h0 ? ", EL2 with E2H=0" : ", EL2" : "", o->kernel);
+    uart_start(&vm);
+    for (u32 i = 1; i < o->vcpus; i++)
+        start_thread(CLONE_THREAD_FLAGS, stacks[i] + sizeof(stacks[i]), run_vcpu, &vm.vcpus[i]);
+    run_vcpu(&vm.vcpus[0]);
+    return 0;
+}
