@@ -1,6 +1,6 @@
 /** The `nidus` command: routes, help, errors and exit codes. Each command is a file of parse, call, print in commands/. */
 import { readFileSync } from 'node:fs'
-import { buildApplication, buildRouteMap, run, text_en, type ApplicationText, type StricliProcess } from '@stricli/core'
+import { ArgumentParseError, buildApplication, buildRouteMap, run, text_en, type ApplicationText, type StricliProcess } from '@stricli/core'
 import { BadInput } from '../arch/bad-input.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { explainCommand } from './commands/explain.ts'
@@ -39,7 +39,7 @@ function describeError(error: unknown): string {
 
 const text: ApplicationText = {
   ...text_en,
-  exceptionWhileParsingArguments: error => error instanceof Error ? `nidus: ${error.message}` : String(error),
+  exceptionWhileParsingArguments: error => `nidus: ${error instanceof ArgumentParseError && error.exception instanceof BadInput ? error.exception.message : error instanceof Error ? error.message : String(error)}`,
   exceptionWhileRunningCommand: describeError,
   exceptionWhileLoadingCommandFunction: describeError,
   exceptionWhileLoadingCommandContext: describeError,
