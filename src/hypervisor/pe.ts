@@ -5,6 +5,7 @@ import { SLOTS } from '../sysreg/index.ts'
 import { Exit } from './exit.ts'
 import type { Host } from './host.ts'
 import type { Vcpu } from './vcpu.ts'
+import type { VirtualInterface } from './vgic.ts'
 
 /** No deadline: CNTHP is off. */
 export const NEVER = 0xffff_ffff_ffff_ffffn
@@ -27,8 +28,9 @@ export class Pe {
   fpTrapped = true
   /** MDCR_EL2.HPMN of reset: all event counters belong to the guest's side (0 would be CONSTRAINED UNPREDICTABLE). */
   hpmn = 0n
-  /** List registers [0, n) of the hardware have been written and may hold something. */
+  /** List registers [0, n) of the hardware have been written and may hold something; `interface` is the last one that was restored. */
   listRegisters = 0
+  interface: VirtualInterface | undefined
   /** The last entry was preceded by an interrupt for L1. */
   interruptsL1 = false
   readonly exit = new Exit()

@@ -98,6 +98,21 @@ describe('a plain VM', () => {
     expect(fake.l0.handle(second, 'irq')).toBe('off')
   })
 
+  test.each(['split', 'lazy'] as const)('%s: a VM that ends on one PE leaves no timer running on another', policy => {
+    const fake = fakeL0({ cpus: 2, pes: 2, policy }), [first, second] = fake.hosts as [typeof fake.host, typeof fake.host]
+    first.setX(0, 0xc400_0003n)
+    first.setX(1, 1n)
+    fake.exit(syndrome.hvc(0), { pc: 0x4008_0004n, pstate: EL1h })
+    second.interrupts.push(1)
+    fake.l0.handle(second, 'irq')
+    first.setX(0, 0x8400_0008n)
+    fake.exit(syndrome.hvc(0), { pc: 0x4008_0004n, pstate: EL1h })
+    second.file.u64[SLOT.CNTV_CTL_EL0] = 5n
+    second.interrupts.push(27)
+    expect(fake.l0.handle(second, 'irq')).toBe('off')
+    expect(second.file.u64[SLOT.CNTV_CTL_EL0]).toBe(0n)
+  })
+
   test('two vCPUs on one PE take turns', () => {
     const fake = fakeL0({ cpus: 2 })
     fake.host.setX(0, 0xc400_0003n)

@@ -111,6 +111,8 @@ export class L0 implements EL2Software, ExitContext {
     pe.host = host
     this.busy = pe
     if (vcpu === undefined || vcpu.state !== 'runnable') {
+      // Its VM has ended on another PE. Nothing of it is kept, but its timer and list registers must not stay in the hardware.
+      if (vcpu?.loaded === true) leave(this.policy, vcpu, host, this.gic)
       takeInterrupts(this, pe)
       return this.#enter(pe)
     }
@@ -243,7 +245,7 @@ export class L0 implements EL2Software, ExitContext {
     }
     vm.config.user.ended(end)
     // PEs that sleep must learn that nothing is left.
-    if (this.vms.every(each => each.end !== undefined)) for (const pe of this.pes) if (pe !== this.busy) this.busy!.host.sendSgi(pe.index, KICK)
+    if (this.vms.every(each => each.end !== undefined)) for (const pe of this.pes) if (pe !== this.busy) (this.busy ?? pe).host.sendSgi(pe.index, KICK)
   }
 }
 

@@ -62,12 +62,17 @@ export class VirtualInterface {
       gic.writeHcr(host, this.hcr)
       gic.writeActivePriorities(host, this.apr)
       for (let i = 0; i < this.used; i++) gic.writeListRegister(host, i, this.lrs[i]!)
-      // Nor do interrupts of another vCPU, or of L2, go to this one.
-      for (let i = this.used; i < pe.listRegisters; i++) gic.writeListRegister(host, i, EMPTY)
-      pe.listRegisters = this.used
+      this.#emptyRest(pe, gic, this.used)
       this.live = true
-    }
+    } else if (pe.interface !== this) this.#emptyRest(pe, gic, 0)
+    pe.interface = this
     gic.writeVmcr(host, this.vmcr)
+  }
+
+  /** Interrupts that whoever ran before has left in list registers: they are not this one's, not even to be seen while it is disabled. */
+  #emptyRest(pe: Pe, gic: PhysicalGic, used: number): void {
+    for (let i = used; i < pe.listRegisters; i++) gic.writeListRegister(pe.host, i, EMPTY)
+    pe.listRegisters = used
   }
 }
 
