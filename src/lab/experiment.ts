@@ -6,6 +6,7 @@ import type { ExitEvent } from '../trace/event.ts'
 import { createL0, type Paravirtualised } from '../vmm/index.ts'
 import type { Benchmark } from './benchmarks.ts'
 import { neve2017 } from './cost-models.ts'
+import { LINUX_MEMORY, vmmBootargs, vmmInitramfs, type LinuxHypervisor } from './linux.ts'
 import { OperationCollector, type Summary } from './operations.ts'
 import type { Configuration } from './paper.ts'
 
@@ -31,6 +32,8 @@ export interface MeasureOptions {
   /** World-switch policy of L0. */
   readonly policy?: 'split' | 'lazy'
   readonly hash?: boolean
+  /** The guest hypervisor instead of mini-kvm. */
+  readonly linux?: LinuxHypervisor
 }
 
 /** Operations of each benchmark that are measured, and run before without markers. */
@@ -43,6 +46,8 @@ const MEMORY = { machine: 192 * 2 ** 20, vm: 128 * 2 ** 20 }
 const QUANTUM = 100
 /** A run that needs more has gone wrong: the slowest needs about a tenth. */
 const MOST_INSTRUCTIONS = 400_000_000
+/** Linux needs about one thousand million to boot. */
+const MOST_INSTRUCTIONS_LINUX = 8_000_000_000
 
 export function measure(configuration: Configuration, guests: Guests, options: MeasureOptions = {}): Measurement {
   const { arch, level, guest, paravirt, gic } = configuration
@@ -53,20 +58,27 @@ export function measure(configuration: Configuration, guests: Guests, options: M
   const image = guest === null ? guests.bench : guests[guest]
   // Every character that the nested VM prints costs hundreds of traps.
   const arguments_ = `quiet=1 ops=${MEASURED} warm=${WARM}`
+  const linux = nested ? options.linux : undefined
+  const memory = linux === undefined ? MEMORY : { vm: LINUX_MEMORY, machine: LINUX_MEMORY + MEMORY.machine - MEMORY.vm }
   const machine = createMachine({
-    board: gic === 2 ? 'moonshot' : 'virt', gic, smp: PES, memBytes: MEMORY.machine, profile: arch, quantum: QUANTUM,
+    board: gic === 2 ? 'moonshot' : 'virt', gic, smp: PES, memBytes: memory.machine, profile: arch, quantum: QUANTUM,
     costs: options.costs ?? neve2017, onEvent: collector.sink, hash: options.hash ?? false,
     l0: createL0({
       policy: options.policy ?? 'split',
       vms: [{
-        image, memBytes: MEMORY.vm, smp: VCPUS, gic, append: nested ? `vcpus=${VCPUS} -- ${arguments_}` : arguments_,
+        image, memBytes: memory.vm, smp: VCPUS, gic, append: nested ? `vcpus=${VCPUS} -- ${arguments_}` : arguments_,
         ...(guest === null ? {} : { initrd: guests.benchImage, el2: guest }),
+        ...(linux === undefined ? {} : {
+          // Kernels write HCR_EL2 with E2H=0 first.
+          image: linux.image, initrd: vmmInitramfs(linux.vmm, { kernel: guests.benchImage }), el2: guest === 'vhe' ? 'nvhe-or-vhe' : 'nvhe',
+          append: vmmBootargs(linux.bootargs ?? '', VCPUS, arguments_),
+        }),
         ...(paravirt === null ? {} : { paravirt, onRewritten: (result: Paravirtualised) => { rewriting = result } }),
         console: byte => { printed.push(byte) },
       }],
     }),
   })
-  const outcome = machine.run({ maxInstructions: MOST_INSTRUCTIONS })
+  const outcome = machine.run({ maxInstructions: linux === undefined ? MOST_INSTRUCTIONS : MOST_INSTRUCTIONS_LINUX })
   const text = String.fromCharCode(...printed)
   if (outcome.kind !== 'off' || !text.includes('bench: done')) {
     throw new Error(`${JSON.stringify(configuration)} ended with ${JSON.stringify(outcome, (_, value: unknown) => typeof value === 'bigint' ? `0x${value.toString(16)}` : value)} after ${machine.instructions} instructions and printed:\n${text}`)
@@ -75,7 +87,8 @@ export function measure(configuration: Configuration, guests: Guests, options: M
   const elf = (bytes: Uint8Array): Elf => symbols.get(bytes) ?? symbols.set(bytes, parseElf(bytes)).get(bytes)!
   return {
     summary: benchmark => collector.summary(benchmark, 0),
-    symbolAt: (pc, running) => elf(running === 'L2' || guest === null ? guests.bench : image).symbolize(pc),
+    // An Image has no symbols.
+    symbolAt: (pc, running) => running === 'L2' || guest === null ? elf(guests.bench).symbolize(pc) : linux === undefined ? elf(image).symbolize(pc) : undefined,
     traceHash: machine.traceHash(),
     rewriting,
   }
