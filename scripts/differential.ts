@@ -1,18 +1,23 @@
-/** Every instruction row against qemu-aarch64: node scripts/differential.ts [--count N] [--seed N] [--row TEXT]. Exits with 1 on differences. */
+/**
+ * Every instruction row against the oracle: node scripts/differential.ts [--on qemu|t0] [--count N] [--seed N] [--row TEXT].
+ * Subjects are qemu-aarch64 (absent: it) and our interpreter. `--row` is a regular expression. Exits with 1 on differences.
+ */
 import { parseArgs } from 'node:util'
+import { EngineCpu } from '../tests/differential/engine-cpu.ts'
 import { exclusionOf } from '../tests/differential/exclusions.ts'
 import { qemuSubject, qemuVersion } from '../tests/differential/qemu-subject.ts'
 import { runDifferential, runnableRows } from '../tests/differential/runner.ts'
+import { subjectOf } from '../tests/differential/subject.ts'
 import { ROWS } from '../src/isa/table.ts'
 
-const { values } = parseArgs({ options: { count: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, row: { type: 'string', default: '' } } })
-const version = qemuVersion()
+const { values } = parseArgs({ options: { count: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' }, row: { type: 'string', default: '' }, on: { type: 'string', default: 'qemu' } } })
+const version = values.on === 't0' ? 'our interpreter' : qemuVersion()
 if (version === undefined) {
   console.error('qemu-aarch64 is not installed (Debian: apt-get install qemu-user)')
   process.exit(2)
 }
-const rows = runnableRows().filter(row => row.name.includes(values.row))
-const summary = runDifferential({ subject: qemuSubject, count: Number(values.count), seed: Number(values.seed), rows })
+const rows = runnableRows().filter(row => new RegExp(values.row).test(row.name))
+const summary = runDifferential({ subject: values.on === 't0' ? subjectOf('t0', new EngineCpu()) : qemuSubject, count: Number(values.count), seed: Number(values.seed), rows })
 for (const failure of summary.failures.slice(0, 20)) console.log(failure)
 console.log(`${summary.cases} cases of ${summary.rows} rows against ${version}: ${summary.failures.length} differ`)
 const excluded = ROWS.filter(row => row.implemented && exclusionOf(row) !== undefined)

@@ -22,28 +22,32 @@ const EVICTED_AT_ONCE = 64
 const FOOTER = { RAM_PAGE: RECORDS.RAM_OFFSET, STORES: RECORDS.RAM_OFFSET + 4, USED: RECORDS.RAM_OFFSET + 8 } as const
 const NO_PAGE = -1
 
-interface Writers { readonly near: RecordWriter, readonly far: RecordWriter | undefined }
+interface Entry { readonly decoding: Decoding, readonly near: RecordWriter, readonly far: RecordWriter | undefined }
 
 export class CodePages {
   private readonly layout: Layout
   private readonly tlb: Tlb
-  private readonly decodings: readonly Decoding[]
+  private readonly decodings: readonly (Decoding | undefined)[]
+  private readonly late: (variant: Variant) => Decoding
   private readonly conditionalBranch: number
   private readonly decoder: Decoder
   private readonly view: DataView
   private readonly words: Int32Array
   private readonly bytes: Uint8Array
-  private readonly writers: (Writers | undefined)[] = []
+  /** By variant index. */
+  private readonly entries: (Entry | undefined)[] = []
   private readonly constants = new Map<bigint, number>()
   private allocated = 0
   private readonly free: number[] = []
   private hand = 0
   private readonly pool = (value: bigint): number => this.constant(value)
 
-  constructor(buffer: ArrayBuffer, layout: Layout, tlb: Tlb, interpreter: Interpreter, features: ReadonlySet<Feature>) {
+  /** `late` provides the handlers that the interpreter lacks. */
+  constructor(buffer: ArrayBuffer, layout: Layout, tlb: Tlb, interpreter: Interpreter, features: ReadonlySet<Feature>, late: (variant: Variant) => Decoding) {
     this.layout = layout
     this.tlb = tlb
     this.decodings = interpreter.decodings
+    this.late = late
     this.conditionalBranch = interpreter.conditionalBranch
     this.decoder = createDecoder(features)
     this.view = new DataView(buffer)
@@ -128,13 +132,12 @@ export class CodePages {
   decode(records: number, record: number): void {
     const word = this.word(records, record)
     const variant = this.decoder.decode(word) ?? UNDEFINED_VARIANT
-    const decoding = this.decodings[variant.index]!
-    const writers = this.writers[variant.index] ??= this.writersOf(variant, decoding)
-    let writer = writers.near, handler = decoding.handler
+    const entry = this.entries[variant.index] ??= this.entryOf(variant), { decoding } = entry
+    let writer = entry.near, handler = decoding.handler
     if (decoding.far !== undefined) {
       const target = ((record - records) >>> 2) + Number(writer.immediate(decoding.far.immediate, word))
       if (target < 0 || target >= PAGE_SIZE) {
-        writer = writers.far!
+        writer = entry.far!
         handler = decoding.far.handler
       }
     }
@@ -151,8 +154,10 @@ export class CodePages {
     return this.view.getUint16(next, true) === this.conditionalBranch
   }
 
-  private writersOf(variant: Variant, decoding: Decoding): Writers {
+  private entryOf(variant: Variant): Entry {
+    const decoding = this.decodings[variant.index] ?? this.late(variant)
     return {
+      decoding,
       near: new RecordWriter(variant.row, decoding.operands),
       far: decoding.far === undefined ? undefined : new RecordWriter(variant.row, decoding.far.operands),
     }

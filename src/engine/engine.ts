@@ -11,7 +11,11 @@ import type { Callbacks } from './callbacks.ts'
 import { CodePages } from './code-pages.ts'
 import { crcTable } from './crc.ts'
 import { BARRIER_KINDS, EXCEPTION_KINDS, PAC_KEYS, PSTATE_FIELDS, RETURN_KEYS, WAIT_KINDS } from './handler.ts'
+import type { Variant } from '../isa/instruction.ts'
+import type { Decoding } from './interpreter.ts'
 import { interpreterModule } from './modules.ts'
+import type { InterpreterModule } from './modules.ts'
+import { SoftFloat } from './floating-point.ts'
 import { BACKING, BACKING_STRIDE, CRC_TABLES, HOT, MAXIMUM_PES, PAGE_FLAGS, PAGE_SHIFT, REGISTER_FILES, REGISTER_FILE_SLOTS, REGISTER_FILE_STRIDE, layoutFor } from './layout.ts'
 import type { Layout } from './layout.ts'
 import { Ram } from './ram.ts'
@@ -59,6 +63,11 @@ export class Engine {
   /** Instructions granted to the generated code in this call, and what the run has beyond them. */
   private slice = 0
   private beyond = 0
+  private readonly made: InterpreterModule
+  /** Tables of the interpreters' instances; late handlers that are in them, by slot. */
+  private readonly tables: WebAssembly.Table[] = []
+  private readonly lateHandlers: ((...args: never[]) => unknown)[] = []
+  private helpers: WebAssembly.Exports | undefined
   private readonly loop: () => void
   private exactLoop: (() => void) | undefined
 
@@ -77,24 +86,50 @@ export class Engine {
     const slots = options.registerSlots ?? REGISTER_FILE_SLOTS
     if (slots > REGISTER_FILE_SLOTS) throw new RangeError(`${slots} register slots`)
     this.files = Array.from({ length: MAXIMUM_PES }, (_, pe) => registerFileOver(buffer, REGISTER_FILES + pe * REGISTER_FILE_STRIDE, slots))
+    for (let pe = 0; pe < MAXIMUM_PES; pe++) this.setFile(pe)
     new Int32Array(buffer, CRC_TABLES, 256).set(crcTable(false))
     new Int32Array(buffer, CRC_TABLES + 1024, 256).set(crcTable(true))
 
-    const { module, interpreter } = interpreterModule({ exact: options.exact ?? false, barriers: options.barriers ?? false })
-    this.pages = new CodePages(buffer, this.layout, this.tlb, interpreter, options.features)
+    this.made = interpreterModule({ exact: options.exact ?? false, barriers: options.barriers ?? false })
+    this.pages = new CodePages(buffer, this.layout, this.tlb, this.made.interpreter, options.features, variant => this.lateHandler(variant))
     this.ram = new Ram(buffer, this.layout, ramPa, this.pages)
     this.imports = { memory: this.memory, ...this.functions(options.callbacks) }
-    this.loop = this.instantiate(module)
+    this.loop = this.instantiate(this.made.module)
     if (options.exact) this.exactLoop = this.loop
   }
 
+  /** Address of the register file, in the hot block of a PE. */
+  private setFile(pe: number): void {
+    this.words[((pe === this.current ? 0 : BACKING + pe * BACKING_STRIDE) + HOT.FILE) / 4] = REGISTER_FILES + pe * REGISTER_FILE_STRIDE
+  }
+
   private instantiate(module: WebAssembly.Module): () => void {
-    return new WebAssembly.Instance(module, { env: this.imports }).exports['run'] as () => void
+    const { exports } = new WebAssembly.Instance(module, { env: this.imports })
+    const table = exports['table'] as WebAssembly.Table
+    this.lateHandlers.forEach((handler, slot) => { table.set(slot, handler) })
+    this.tables.push(table)
+    this.helpers ??= exports
+    return exports['run'] as () => void
+  }
+
+  /** The handler of a variant that the interpreter was made without. */
+  private lateHandler(variant: Variant): Decoding {
+    const { interpreter, late } = this.made
+    const { slot, module, operands } = late.of(variant)
+    if (this.lateHandlers[slot] === undefined) {
+      const handler = new WebAssembly.Instance(module, { env: { ...this.imports, ...this.helpers } }).exports['handler'] as (...args: never[]) => unknown
+      this.lateHandlers[slot] = handler
+      for (const table of this.tables) table.set(slot, handler)
+    }
+    return { handler: interpreter.firstLate + slot, operands, fused: undefined, far: undefined }
   }
 
   /** What the generated code imports: see IMPORTS of helpers.ts. */
   private functions(callbacks: Callbacks): Record<string, (...args: never[]) => unknown> {
+    const softFloat = new SoftFloat(this.memory.buffer, () => this.files[this.current]!)
     return {
+      floatingPoint: (code: number) => { softFloat.scalar(code) },
+      floatingPointLanes: (code: number) => { softFloat.lanes(code) },
       fetch: () => {
         this.state.i32[HOT.RECORDS / 4] = 0
         callbacks.fetch(this.state.pcHigh, this.state.pcLow)
@@ -232,6 +267,7 @@ export class Engine {
     const at = pe === this.current ? 0 : BACKING + pe * BACKING_STRIDE
     this.bytes.set(saved.block, at)
     this.counts[pe] = saved.instructions
+    this.setFile(pe)
     this.tlb.selectNone(at)
   }
 

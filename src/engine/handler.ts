@@ -6,6 +6,7 @@ import type { Helpers } from './helpers.ts'
 import { addressOfRecord, hot, loadOperator, storeOperator, tlbEntry, valueType } from './helpers.ts'
 import { CONDITION_MASKS, conditionHolds, nzcvOf } from './flags.ts'
 import { ACCESS } from './callbacks.ts'
+import { floatingPoint, setQC } from './floating-point.ts'
 import { HOT, POOL, TLB } from './layout.ts'
 import { plan } from './plan.ts'
 import type { Plan } from './plan.ts'
@@ -170,7 +171,7 @@ export class HandlerCode extends Code {
         return super.expression(conditionHolds(mask, this.flags()))
       }
       case LEAF.RESULT: return super.expression(this.results.get(e.low)![e.name === 'second' ? 1 : 0]!)
-      case LEAF.HELPER: return this.expression(W.call(e.name === 'crc32' ? this.helpers.crc32 : this.helpers.crc32c, e.type, ...e.operands))
+      case LEAF.HELPER: return this.expression(W.call(this.helpers[e.name as 'crc32' | 'crc32c' | 'carrylessMultiply'], e.type, ...e.operands))
     }
   }
 
@@ -221,6 +222,12 @@ export class HandlerCode extends Code {
         this.knownFlags = undefined
         return
       }
+      case 'fp': {
+        const result = this.temporary(effect.result.type)
+        this.results.set(number, [result])
+        return floatingPoint(this, helpers, effect.operation, effect.operands, result)
+      }
+      case 'setQC': return setQC(this, effect.condition)
       case 'request': return this.request(effect.request, effect.operands, effect.result, number)
     }
   }

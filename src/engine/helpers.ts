@@ -39,6 +39,8 @@ export interface Helpers {
   readonly crc32c: number
   /** (record, credit): fpAccess callback. */
   readonly fpTrap: number
+  /** (i64, i64) -> v128. */
+  readonly carrylessMultiply: number
 }
 
 /** Imports with parameters and results; engine.ts supplies them. */
@@ -68,25 +70,58 @@ export const IMPORTS: Readonly<Record<string, readonly [readonly ValueType[], re
   authenticate: [[I32, I64, I64], [I64]],
   strip: [[I32, I64], [I64]],
   genericPAC: [[I64, I64], [I64]],
+  /** Operation as isa/fp-operation.ts codes it; operands and result are in FP_SCRATCH. */
+  floatingPoint: [[I32], []],
+  floatingPointLanes: [[I32], []],
 }
 
-const perSize = (declare: (type: ValueType) => number): Record<number, number> =>
-  Object.fromEntries(ACCESS_SIZES.map(size => [size, declare(valueType(size))]))
+type Signature = readonly [readonly ValueType[], readonly ValueType[]]
+const READ = (size: number): Signature => [[I64, I32, I32, I32], [valueType(size)]]
+const WRITE = (size: number): Signature => [[I64, valueType(size), I32, I32, I32], []]
+const SIGNATURES: Readonly<Record<Exclude<keyof Helpers, 'imports' | 'read' | 'write'>, Signature>> = {
+  spill: [[I32, I32], []],
+  setExclusive: [[I64, I32, I32, I32], []],
+  storeExclusive: [[I64, I64, I64, I32, I32, I32, I32], [I32]],
+  crc32: [[I32, I64, I32], [I32]],
+  crc32c: [[I32, I64, I32], [I32]],
+  fpTrap: [[I32, I32], []],
+  carrylessMultiply: [[I64, I64], [V128]],
+}
 
+/** Function indices by name, each asked for when it is first needed. */
+const onDemand = <N extends string | number>(signatures: ReadonlyMap<N, Signature>, index: (name: N, signature: Signature) => number): Readonly<Record<N, number>> => {
+  const known = new Map<N, number>()
+  const result = {}
+  for (const [name, signature] of signatures) {
+    Object.defineProperty(result, name, {
+      enumerable: true,
+      get: () => {
+        let found = known.get(name)
+        if (found === undefined) known.set(name, found = index(name, signature))
+        return found
+      },
+    })
+  }
+  return result as Record<N, number>
+}
+
+const perSize = (signature: (size: number) => Signature): ReadonlyMap<number, Signature> => new Map(ACCESS_SIZES.map(size => [size, signature(size)]))
+
+/** The functions in the module that defines them, exported for the modules of late handlers. */
 export function declareHelpers(module: ModuleBuilder): Helpers {
   const imports: Record<string, number> = {}
-  for (const [name, [parameters, results]] of Object.entries(IMPORTS)) imports[name] = module.importFunction(name, parameters, results)
-  return {
-    imports,
-    spill: module.declare([I32, I32], []),
-    read: perSize(type => module.declare([I64, I32, I32, I32], [type])),
-    write: perSize(type => module.declare([I64, type, I32, I32, I32], [])),
-    setExclusive: module.declare([I64, I32, I32, I32], []),
-    storeExclusive: module.declare([I64, I64, I64, I32, I32, I32, I32], [I32]),
-    crc32: module.declare([I32, I64, I32], [I32]),
-    crc32c: module.declare([I32, I64, I32], [I32]),
-    fpTrap: module.declare([I32, I32], []),
-  }
+  for (const [name, signature] of Object.entries(IMPORTS)) imports[name] = module.importFunction(name, ...signature)
+  const all = (prefix: string, signatures: ReadonlyMap<string | number, Signature>): Record<string, number> =>
+    Object.fromEntries([...signatures].map(([name, signature]) => [name, module.declare(...signature, `${prefix}${name}`)]))
+  return { imports, read: all('read', perSize(READ)), write: all('write', perSize(WRITE)), ...all('', new Map(Object.entries(SIGNATURES))) } as unknown as Helpers
+}
+
+/** The same functions for another module, which imports those that its code names. */
+export function importHelpers(module: ModuleBuilder): Helpers {
+  const from = (prefix: string) => (name: string | number, signature: Signature): number => module.importFunction(`${prefix}${name}`, ...signature)
+  return Object.assign(onDemand(new Map(Object.entries(SIGNATURES)), from('')), {
+    imports: onDemand(new Map(Object.entries(IMPORTS)), from('')), read: onDemand(perSize(READ), from('read')), write: onDemand(perSize(WRITE), from('write')),
+  }) as unknown as Helpers
 }
 
 /** Address of the entry for `address` in a part of a context. */
@@ -238,6 +273,23 @@ function defineCrc(module: ModuleBuilder, index: number, table: number): void {
   module.define(index, code)
 }
 
+/** Bit by bit of the second operand; the product is shifted in from above. */
+function defineCarrylessMultiply(module: ModuleBuilder, index: number): void {
+  const code = new Code(2)
+  const a = parameter(0, I64), b = parameter(1, I64), low = code.newLocal(I64), high = code.newLocal(I64), left = code.newLocal(I32)
+  code.set(left, W.i32(64))
+  const again = code.loop()
+  code.set(high, W.xor(high, W.and(a, W.sub(W.i64(0), W.and(b, W.i64(1))))))
+  code.set(low, W.or(W.shrU(low, W.i64(1)), W.shl(high, W.i64(63))))
+  code.set(high, W.shrU(high, W.i64(1)))
+  code.set(b, W.shrU(b, W.i64(1)))
+  code.set(left, W.sub(left, W.i32(1)))
+  code.branchIf(again, left)
+  code.end()
+  code.expression(W.simd(0x1e, V128, [W.simd(0x1e, V128, [W.v128Const(new Uint8Array(16)), low], 0), high], 1))
+  module.define(index, code)
+}
+
 export function defineHelpers(module: ModuleBuilder, helpers: Helpers): void {
   const spill = new Code(2)
   spill.store(STORE.i32, ZERO, parameter(0), HOT.RECORD)
@@ -258,4 +310,5 @@ export function defineHelpers(module: ModuleBuilder, helpers: Helpers): void {
   defineStoreExclusive(module, helpers)
   defineCrc(module, helpers.crc32, CRC_TABLES)
   defineCrc(module, helpers.crc32c, CRC_TABLES + 1024)
+  defineCarrylessMultiply(module, helpers.carrylessMultiply)
 }

@@ -55,20 +55,22 @@ export interface Decoding {
 
 export interface Interpreter {
   readonly bytes: Uint8Array<ArrayBuffer>
-  /** By variant index. */
-  readonly decodings: readonly Decoding[]
+  /** By variant index; undefined: the handler is late. */
+  readonly decodings: readonly (Decoding | undefined)[]
+  /** Handler number of late handler 0: those in the exported table `table`. */
+  readonly firstLate: number
   /** Handler of B.cond to the same page. */
   readonly conditionalBranch: number
   readonly mainHandlers: number
-  readonly rareHandlers: number
 }
 
 /** Instructions with the same static fields but `cond` share a recording. */
-function recordingOf(variant: Variant): Recording {
+export function recordingOf(variant: Variant, options: HandlerOptions): Recording {
   const recorder = new Recorder()
   const statics = 'cond' in variant.statics ? { ...variant.statics, cond: DYNAMIC_CONDITION } : variant.statics
   variant.row.body(statics, recorder)
-  return recorder.recording()
+  const { effects, positions } = recorder.recording()
+  return { positions, effects: effects.filter(effect => effect.kind !== 'request' || barrierMatters(effect.request, options)) }
 }
 
 const hasEffect = (effects: readonly Effect[], test: (effect: Effect) => boolean): boolean =>
@@ -79,9 +81,10 @@ const FREQUENT_VECTOR = /^(LDR|STR) \(immediate, SIMD&FP|^(LDP|STP) \(SIMD&FP|^(
 /** Integer rows that compilers seldom emit. */
 const SELDOM = /^(LD|ST)NP|^(ORN|EON|BICS) \(shifted register\)$|^(ADDS|SUBS) \(extended|^ADCS?$|^SBCS?$|^CLS|^RBIT|^CRC32/
 
+const isSeldom = (row: Row): boolean => row.rare || SELDOM.test(row.name) || row.feature !== undefined
+
 /** Kept out of the dispatch function: what goes to JavaScript anyway, and what is long or seldom. V8 optimises a smaller function better. */
 function isRare(row: Row, recording: Recording): boolean {
-  if (row.rare || SELDOM.test(row.name) || row.feature !== undefined) return true
   return hasEffect(recording.effects, effect => {
     switch (effect.kind) {
       case 'request': case 'setExclusive': case 'storeExclusive': case 'clearExclusive': return true
@@ -105,7 +108,7 @@ interface Body {
 
 /** Handlers by their code. */
 class KnownCode {
-  private readonly byHash = new Map<number, { readonly code: Uint8Array, readonly rare: boolean, readonly at: number }[]>()
+  private readonly byHash = new Map<number, { readonly code: Uint8Array, readonly at: number }[]>()
 
   /** FNV-1a. */
   private hash(code: Uint8Array): number {
@@ -114,16 +117,16 @@ class KnownCode {
     return hash
   }
 
-  find(code: Uint8Array, rare: boolean): number | undefined {
+  find(code: Uint8Array): number | undefined {
     const same = (other: Uint8Array): boolean => other.length === code.length && other.every((byte, i) => byte === code[i])
-    return this.byHash.get(this.hash(code))?.find(entry => entry.rare === rare && same(entry.code))?.at
+    return this.byHash.get(this.hash(code))?.find(entry => same(entry.code))?.at
   }
 
-  add(code: Uint8Array, rare: boolean, at: number): void {
+  add(code: Uint8Array, at: number): void {
     const hash = this.hash(code)
     const list = this.byHash.get(hash)
-    if (list === undefined) this.byHash.set(hash, [{ code, rare, at }])
-    else list.push({ code, rare, at })
+    if (list === undefined) this.byHash.set(hash, [{ code, at }])
+    else list.push({ code, at })
   }
 }
 
@@ -131,10 +134,11 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
   const module = new ModuleBuilder()
   module.importMemory()
   const helpers = declareHelpers(module)
-  const main: Body[] = [], rare: HandlerCode[] = []
-  /** So that equal handlers are one: index into `main`, or -1 - index into `rare`. */
+  const main: Body[] = []
+  /** So that equal handlers are one: index into `main`. */
   const known = new KnownCode()
-  const shared = new Map<string, { near: number, far: number | undefined, nearOperands: readonly Operand[], farOperands: readonly Operand[], immediate: string }>()
+  interface Place { readonly near: number, readonly far: number | undefined, readonly nearOperands: readonly Operand[], readonly farOperands: readonly Operand[], readonly immediate: string }
+  const shared = new Map<string, Place | undefined>()
 
   const scratch = new HandlerCode(2, helpers, options)
   const keyFrame: Frame = {
@@ -143,83 +147,55 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
     branchNear: distance => { scratch.expression(distance); scratch.out.byte(0xf1) },
     branchFar: target => { scratch.expression(target); scratch.out.byte(0xf2) },
   }
-  const enter = (variant: Variant, recording: Recording, near: boolean, isRareOne: boolean): { readonly at: number, readonly layout: OperandLayout } => {
+  const enter = (variant: Variant, recording: Recording, near: boolean): { readonly at: number, readonly layout: OperandLayout } => {
     const layout = new OperandLayout(variant.row, recording, near)
-    const body: Body = { variant, recording, layout, near }
-    let code = scratch
-    if (isRareOne) {
-      code = rareFunction(body, helpers, options)
-    } else {
-      scratch.out.length = 0
-      scratch.handler(recording, layout, keyFrame, near)
-    }
-    const found = known.find(code.out.view(), isRareOne)
+    scratch.out.length = 0
+    scratch.handler(recording, layout, keyFrame, near)
+    const found = known.find(scratch.out.view())
     if (found !== undefined) return { at: found, layout }
-    const at = isRareOne ? -rare.push(code) : main.push(body) - 1
-    known.add(code.out.toBytes(), isRareOne, at)
+    const at = main.push({ variant, recording, layout, near }) - 1
+    known.add(scratch.out.toBytes(), at)
     return { at, layout }
   }
-
-  const places = VARIANTS.map(variant => {
-    const key = 'cond' in variant.statics ? `${variant.row.name} ${Object.entries(variant.statics).filter(([name]) => name !== 'cond').join()}` : undefined
-    const before = key === undefined ? undefined : shared.get(key)
-    if (before !== undefined) return before
-    const recording = withoutIdleBarriers(recordingOf(variant), options)
+  const placeOf = (variant: Variant): Place | undefined => {
+    const recording = recordingOf(variant, options)
+    if (isRare(variant.row, recording)) return undefined
     const branch = recording.effects.find(effect => effect.kind === 'branch')
-    const isRareOne = isRare(variant.row, recording)
-    const near = enter(variant, recording, branch !== undefined && !isRareOne, isRareOne)
-    const far = branch === undefined || isRareOne ? undefined : enter(variant, recording, false, false)
-    const place = {
+    const near = enter(variant, recording, branch !== undefined)
+    const far = branch === undefined ? undefined : enter(variant, recording, false)
+    return {
       near: near.at, nearOperands: near.layout.operands,
       far: far?.at, farOperands: far?.layout.operands ?? [], immediate: branch?.kind === 'branch' ? branch.field : '',
     }
-    if (key !== undefined) shared.set(key, place)
-    return place
+  }
+  const places = VARIANTS.map(variant => {
+    if (isSeldom(variant.row)) return undefined
+    if (!('cond' in variant.statics)) return placeOf(variant)
+    const key = `${variant.row.name} ${Object.entries(variant.statics).filter(([name]) => name !== 'cond').join()}`
+    if (!shared.has(key)) shared.set(key, placeOf(variant))
+    return shared.get(key)
   })
 
   const branchAt = places[variantsOf(rowNamed('B.cond'))[0]!.index]!.near
   const fused = main.map((_, i) => i).filter(i => FUSED.has(main[i]!.variant.row.name))
-  const number = (at: number): number => HANDLER.FIRST + (at >= 0 ? at : main.length + fused.length - 1 - at)
+  const number = (at: number): number => HANDLER.FIRST + at
   const fusedNumber = (at: number): number | undefined => fused.includes(at) ? HANDLER.FIRST + main.length + fused.indexOf(at) : undefined
-  const decodings = places.map((place): Decoding => ({
+  const decodings = places.map((place): Decoding | undefined => place === undefined ? undefined : ({
     handler: number(place.near), operands: place.nearOperands, fused: fusedNumber(place.near),
     far: place.far === undefined ? undefined : { immediate: place.immediate, handler: number(place.far), operands: place.farOperands },
   }))
 
   const run = module.declare([], [], 'run')
   const rareType = module.type([I32, I32], [])
-  for (const code of rare) {
-    const index = module.declare([I32, I32], [])
-    module.addElement(index)
-    module.define(index, code)
-  }
+  module.exportTable('table', decodings.filter(decoding => decoding === undefined).length)
   module.define(run, dispatchLoop(main, fused.map(i => [main[i]!, main[branchAt]!]), rareType, helpers, options))
   defineHelpers(module, helpers)
-  return { bytes: module.toBytes(), decodings, conditionalBranch: number(branchAt), mainHandlers: main.length + fused.length, rareHandlers: rare.length }
-}
-
-function withoutIdleBarriers(recording: Recording, options: HandlerOptions): Recording {
-  return { ...recording, effects: recording.effects.filter(effect => effect.kind !== 'request' || barrierMatters(effect.request, options)) }
+  const mainHandlers = main.length + fused.length
+  return { bytes: module.toBytes(), decodings, firstLate: HANDLER.FIRST + mainHandlers, conditionalBranch: number(branchAt), mainHandlers }
 }
 
 const ZERO = W.i32(0)
 const SIZE = W.i32(RECORDS.SIZE)
-
-/** A function (record, credit); the caller has spilled both and looks at REDIRECT afterwards. */
-function rareFunction(body: Body, helpers: Helpers, options: HandlerOptions): HandlerCode {
-  const code = new HandlerCode(2, helpers, options)
-  code.handler(body.recording, body.layout, {
-    record: parameter(0), credit: parameter(1),
-    abandon: () => code.return(),
-    branchNear: () => { throw new Error(`${body.variant.row.name}: a rare instruction cannot branch within the page`) },
-    branchFar: target => {
-      code.store(STORE.i64, ZERO, target, HOT.PC)
-      code.store(STORE.i32, ZERO, W.i32(1), HOT.REDIRECT)
-      code.return()
-    },
-  }, false)
-  return code
-}
 
 function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Body])[], rareType: number, helpers: Helpers, options: InterpreterOptions): HandlerCode {
   const code = new HandlerCode(0, helpers, options)

@@ -51,6 +51,8 @@ export const HOT = {
   EXCLUSIVE_HIGH: 0x360,
   /** i32: what is left of the budget (times 16) when `run` returns or is entered. */
   LEFT: 0x368,
+  /** i32: address of the PE's register file. */
+  FILE: 0x36c,
   /** 16 bytes: data of the access that a callback performs. */
   DATA: 0x370,
   /** i64 per register: 15 for SP while SP alignment is checked, else 0. Indexed like X, so that it costs one load. */
@@ -69,6 +71,9 @@ export const REGISTER_FILE_SLOTS = REGISTER_FILE_STRIDE / 8
 
 /** Tables of 256 words for CRC32 and CRC32C. */
 export const CRC_TABLES = 0x1_4000
+
+/** Operands and result of a floating-point operation that JavaScript performs: three times 16 bytes. Nothing is kept here. */
+export const FP_SCRATCH = CRC_TABLES + 2 * 1024
 
 /** 64-bit constants that do not fit into a decode record; a record holds the index in 16 bits. */
 export const POOL = 0x2_0000

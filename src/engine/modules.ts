@@ -1,17 +1,26 @@
 /** Generated interpreters of this process: they depend on nothing but the instruction table and these options, so they are made once. */
-import { generateInterpreter } from './interpreter.ts'
+import { generateInterpreter, recordingOf } from './interpreter.ts'
 import type { Interpreter, InterpreterOptions } from './interpreter.ts'
+import { LateHandlers } from './late.ts'
 
-export interface InterpreterModule { readonly module: WebAssembly.Module, readonly interpreter: Interpreter }
+export interface InterpreterModule { readonly module: WebAssembly.Module, readonly interpreter: Interpreter, readonly late: LateHandlers }
 
 const made = new Map<string, InterpreterModule>()
+/** The exact interpreter and the ordinary one share decode records, and so the numbers of late handlers. */
+const late = new Map<boolean, LateHandlers>()
+
+function lateHandlers(barriers: boolean): LateHandlers {
+  let known = late.get(barriers)
+  if (known === undefined) late.set(barriers, known = new LateHandlers({ barriers }, variant => recordingOf(variant, { barriers })))
+  return known
+}
 
 export function interpreterModule(options: InterpreterOptions): InterpreterModule {
   const key = `${options.exact} ${options.barriers}`
   let known = made.get(key)
   if (known === undefined) {
     const interpreter = generateInterpreter(options)
-    known = { module: new WebAssembly.Module(interpreter.bytes), interpreter }
+    known = { module: new WebAssembly.Module(interpreter.bytes), interpreter, late: lateHandlers(options.barriers) }
     made.set(key, known)
   }
   return known

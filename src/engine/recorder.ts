@@ -3,11 +3,13 @@
  * numbers, immediates, PC, flags - are abstract leaves; the interpreter generator (and the region translator) give them a meaning.
  * The same node may stand in several trees: it is computed once.
  */
-import type { AccessSize, BarrierKind, ExceptionKind, MemoryOptions, PacKey, PstateField, Semantics, WaitKind, Width } from '../isa/semantics.ts'
+import type { FpOperation } from '../isa/fp-operation.ts'
+import type { AccessSize, BarrierKind, ExceptionKind, LaneBits, MemoryOptions, PacKey, PstateField, Semantics, WaitKind, Width } from '../isa/semantics.ts'
 import { ACCESS } from './callbacks.ts'
 import * as W from './wasm/expression.ts'
 import { I32, I64, V128 } from './wasm/expression.ts'
 import type { Expression, ValueType } from './wasm/expression.ts'
+import * as Vector from './vector.ts'
 import { reverseBits, reverseBytes, signedDivision, signedHighProduct, unsignedDivision, unsignedHighProduct } from './integer.ts'
 
 /** Abstract leaves. `name` is a field or immediate; `low` as noted. */
@@ -61,6 +63,9 @@ export type Effect =
   | { readonly kind: 'loadPair', readonly access: Access, readonly result: Expression, readonly second: Expression }
   | { readonly kind: 'storePair', readonly access: Access, readonly value: Expression, readonly second: Expression }
   | { readonly kind: 'checkFP' }
+  /** An operation that reads FPCR and accumulates into FPSR; in every lane when the result is a vector. */
+  | { readonly kind: 'fp', readonly operation: FpOperation, readonly operands: readonly Expression[], readonly result: Expression }
+  | { readonly kind: 'setQC', readonly condition: Expression }
   | { readonly kind: 'setExclusive', readonly address: Expression, readonly size: number }
   | { readonly kind: 'clearExclusive' }
   | { readonly kind: 'storeExclusive', readonly access: Access, readonly value: Expression, readonly high: Expression | undefined, readonly result: Expression }
@@ -234,10 +239,44 @@ export class Recorder implements Semantics<Expression> {
   duplicate(bits: 8 | 16 | 32 | 64, lane: Expression): Expression {
     return W.simd({ 8: 0x0f, 16: 0x10, 32: 0x11, 64: 0x12 }[bits], V128, [bits === 64 ? lane : W.wrap(lane)])
   }
-  vAnd(a: Expression, b: Expression): Expression { return W.simd(0x4e, V128, [a, b]) }
-  vOr(a: Expression, b: Expression): Expression { return W.simd(0x50, V128, [a, b]) }
-  vXor(a: Expression, b: Expression): Expression { return W.simd(0x51, V128, [a, b]) }
-  vNot(a: Expression): Expression { return W.simd(0x4d, V128, [a]) }
+  vAnd(a: Expression, b: Expression): Expression { return Vector.vAnd(a, b) }
+  vOr(a: Expression, b: Expression): Expression { return Vector.vOr(a, b) }
+  vXor(a: Expression, b: Expression): Expression { return Vector.vXor(a, b) }
+  vNot(a: Expression): Expression { return Vector.vNot(a) }
+  vSelect(mask: Expression, a: Expression, b: Expression): Expression { return Vector.vSelect(mask, a, b) }
+  vConstant(value: bigint): Expression { return Vector.vectorConstant(value) }
+  vAnyTrue(a: Expression): Expression { return Vector.vAnyTrue(a) }
+  vElement(bits: LaneBits, a: Expression, index: Expression): Expression { return Vector.vElement(bits, a, index) }
+  vAdd(bits: LaneBits, a: Expression, b: Expression): Expression { return Vector.vAdd(bits, a, b) }
+  vSub(bits: LaneBits, a: Expression, b: Expression): Expression { return Vector.vSub(bits, a, b) }
+  vMul(bits: LaneBits, a: Expression, b: Expression): Expression { return Vector.vMul(bits, a, b) }
+  vMin(bits: LaneBits, signed: boolean, a: Expression, b: Expression): Expression { return Vector.vMin(bits, signed, a, b) }
+  vMax(bits: LaneBits, signed: boolean, a: Expression, b: Expression): Expression { return Vector.vMax(bits, signed, a, b) }
+  vShl(bits: LaneBits, a: Expression, amount: Expression): Expression { return Vector.vShl(bits, a, amount) }
+  vShr(bits: LaneBits, a: Expression, amount: Expression): Expression { return Vector.vShr(bits, a, amount) }
+  vSar(bits: LaneBits, a: Expression, amount: Expression): Expression { return Vector.vSar(bits, a, amount) }
+  vShlBy(bits: LaneBits, a: Expression, amounts: Expression): Expression { return Vector.vShlBy(bits, a, amounts) }
+  vShrBy(bits: LaneBits, a: Expression, amounts: Expression): Expression { return Vector.vShrBy(bits, a, amounts) }
+  vSarBy(bits: LaneBits, a: Expression, amounts: Expression): Expression { return Vector.vSarBy(bits, a, amounts) }
+  vEqual(bits: LaneBits, a: Expression, b: Expression): Expression { return Vector.vEqual(bits, a, b) }
+  vLess(bits: LaneBits, signed: boolean, a: Expression, b: Expression): Expression { return Vector.vLess(bits, signed, a, b) }
+  vWiden(bits: 8 | 16 | 32, signed: boolean, upper: boolean, a: Expression): Expression { return Vector.vWiden(bits, signed, upper, a) }
+  vMultiplyWide(bits: 8 | 16 | 32, signed: boolean, upper: boolean, a: Expression, b: Expression): Expression {
+    return Vector.vMultiplyWide(bits, signed, upper, a, b)
+  }
+  vShuffle(a: Expression, b: Expression, bytes: readonly number[]): Expression { return Vector.vShuffle(a, b, bytes) }
+  vTable(table: Expression, indices: Expression): Expression { return Vector.vTable(table, indices) }
+  vPopulation(a: Expression): Expression { return Vector.vPopulation(a) }
+  carrylessMultiply(a: Expression, b: Expression): Expression { return W.leaf(LEAF.HELPER, V128, 'carrylessMultiply', 0, [a, b]) }
+  setQC(condition: Expression): void { this.push({ kind: 'setQC', condition }) }
+
+  private floatingPoint(type: ValueType, operation: FpOperation, operands: readonly Expression[]): Expression {
+    const result = this.result(type)
+    this.push({ kind: 'fp', operation, operands, result })
+    return result
+  }
+  fp(operation: FpOperation, ...operands: readonly Expression[]): Expression { return this.floatingPoint(I64, operation, operands) }
+  fpLanes(operation: FpOperation, ...operands: readonly Expression[]): Expression { return this.floatingPoint(V128, operation, operands) }
 
   PC(): Expression { return this.read(LEAF.PC, I64, '') }
   branch(field: string): void { this.push({ kind: 'branch', field, condition: undefined }) }
@@ -290,7 +329,8 @@ export function operandsOf(effect: Effect): readonly Expression[] {
     case 'branch': return effect.condition === undefined ? [] : [effect.condition]
     case 'branchTo': return [effect.target]
     case 'when': return [effect.condition]
-    case 'request': return effect.operands
+    case 'request': case 'fp': return effect.operands
+    case 'setQC': return [effect.condition]
     case 'link': case 'clearExclusive': case 'checkFP': return []
   }
 }

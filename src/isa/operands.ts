@@ -4,6 +4,7 @@
  * A decode record holds the slots' values; a handler refers to them. `operandsOf(variant)` says which slots there are, in a fixed order;
  * `decodeOperands(variant, word, out)` computes their values for a word.
  */
+import type { FpBits, FpOperation } from './fp-operation.ts'
 import { fieldsOf, type Immediate, type Row, type Variant } from './instruction.ts'
 import type { Semantics, Width } from './semantics.ts'
 import { strictStatics } from './table.ts'
@@ -26,6 +27,8 @@ export interface VariantFacts {
   readonly stores: boolean
   /** Uses SIMD&FP registers (calls checkFPEnabled). */
   readonly fp: boolean
+  /** Formats of the floating-point operations. */
+  readonly formats: readonly FpBits[]
   /** Contains a branch, or something else that need not continue at the next instruction. */
   readonly controlFlow: boolean
   /** Reads the address of the instruction. */
@@ -56,7 +59,7 @@ function immediateOf(row: Row, name: string): Immediate<Readonly<Record<string, 
 
 function record(variant: Variant): VariantFacts {
   const { row } = variant
-  const operands: Operand[] = []
+  const operands: Operand[] = [], formats: FpBits[] = []
   const did = { loads: false, stores: false, fp: false, controlFlow: false, readsPC: false, readsFlags: false, writesFlags: false, system: false }
   const note = (mode: RegisterMode, name: string, plus: 0 | 1 | 2 | 3 = 0): void => {
     if (fixedRegister(name) === undefined && !row.fields.some(field => field.name === name && field.dynamic)) throw new Error(`${row.name}: ${name} is no dynamic field`)
@@ -79,6 +82,8 @@ function record(variant: Variant): VariantFacts {
     setQ: (name: string, _: 0, plus?: 0 | 1 | 2 | 3) => note('writeQ', name, plus),
     imm: (name: string, width: Width) => noteImmediate(name, width),
     checkFPEnabled: () => { did.fp = true },
+    fp: ({ bits }: FpOperation) => { if (!formats.includes(bits)) formats.push(bits) },
+    fpLanes: ({ bits }: FpOperation) => { if (!formats.includes(bits)) formats.push(bits) },
     load: () => { did.loads = true },
     loadPair: () => { did.loads = true; return [0, 0] },
     store: () => { did.stores = true },
@@ -110,7 +115,7 @@ function record(variant: Variant): VariantFacts {
   // Every other method only computes: its result is as good as any.
   const recorder = new Proxy(methods, { get: (target, name) => (...args: never[]) => target[name as keyof Semantics<0>]?.(...args) ?? 0 }) as unknown as Semantics<0>
   row.body(strictStatics(row, variant.statics), recorder)
-  return { operands, ...did }
+  return { operands, formats, ...did }
 }
 
 /**

@@ -4,10 +4,13 @@
  */
 import { createDecoder, type Decoder } from './decode.ts'
 import { crc32 } from './crc32.ts'
+import type { FpOperation } from './fp-operation.ts'
 import { fieldsOf, type Row, type Variant } from './instruction.ts'
 import { fixedRegister } from './operands.ts'
+import { asInteger, fromLanes, lanesOf, laneWise, polynomialProduct } from './oracle-lanes.ts'
 import { addPAC, authenticate, genericPAC, type PacKeyValue, type PointerLayout, strip } from './pauth-algorithm.ts'
-import type { AccessSize, BarrierKind, ExceptionKind, MemoryOptions, PacKey, PstateField, Semantics, WaitKind, Width } from './semantics.ts'
+import type { AccessSize, BarrierKind, ExceptionKind, LaneBits, MemoryOptions, PacKey, PstateField, Semantics, WaitKind, Width } from './semantics.ts'
+import { Environment, evaluate, FPSR } from './softfloat/index.ts'
 
 export interface OracleState {
   /** X0 to X30, unsigned. */
@@ -18,12 +21,14 @@ export interface OracleState {
   nzcv: number
   /** V0 to V31, unsigned 128 bits. */
   readonly v: bigint[]
+  fpcr: number
+  fpsr: number
   /** The local monitor's marked bytes. */
   exclusive: { readonly address: bigint, readonly bytes: number } | undefined
 }
 
 export const createOracleState = (): OracleState =>
-  ({ x: Array.from({ length: 31 }, () => 0n), sp: 0n, pc: 0n, nzcv: 0, v: Array.from({ length: 32 }, () => 0n), exclusive: undefined })
+  ({ x: Array.from({ length: 31 }, () => 0n), sp: 0n, pc: 0n, nzcv: 0, v: Array.from({ length: 32 }, () => 0n), fpcr: 0, fpsr: 0, exclusive: undefined })
 
 export interface OracleMemory {
   /** Little-endian, unsigned; undefined: the access faults. */
@@ -300,6 +305,81 @@ class Evaluation implements Semantics<Value> {
   vOr(a: Value, b: Value): Value { return wrap(128, this.#of(128, a) | this.#of(128, b)) }
   vXor(a: Value, b: Value): Value { return wrap(128, this.#of(128, a) ^ this.#of(128, b)) }
   vNot(a: Value): Value { return wrap(128, ~this.#of(128, a)) }
+  vSelect(mask: Value, a: Value, b: Value): Value {
+    const chosen = this.#of(128, mask)
+    return wrap(128, (chosen & this.#of(128, a)) | (~chosen & this.#of(128, b)))
+  }
+  vConstant(value: bigint): Value { return wrap(128, value) }
+  vAnyTrue(a: Value): Value { return truth(this.#of(128, a) !== 0n) }
+
+  #lanes(bits: LaneBits, operands: readonly Value[], f: (...lanes: bigint[]) => bigint): Value {
+    return wrap(128, laneWise(bits, operands.map(operand => this.#of(128, operand)), f))
+  }
+  vElement(bits: LaneBits, a: Value, index: Value): Value {
+    return this.duplicate(bits, this.lane(a, bits, Number(this.#of(32, index)) % (128 / bits)))
+  }
+  vAdd(bits: LaneBits, a: Value, b: Value): Value { return this.#lanes(bits, [a, b], (x, y) => x + y) }
+  vSub(bits: LaneBits, a: Value, b: Value): Value { return this.#lanes(bits, [a, b], (x, y) => x - y) }
+  vMul(bits: LaneBits, a: Value, b: Value): Value { return this.#lanes(bits, [a, b], (x, y) => x * y) }
+  vMin(bits: LaneBits, signed: boolean, a: Value, b: Value): Value {
+    return this.#lanes(bits, [a, b], (x, y) => asInteger(bits, signed, x) < asInteger(bits, signed, y) ? x : y)
+  }
+  vMax(bits: LaneBits, signed: boolean, a: Value, b: Value): Value {
+    return this.#lanes(bits, [a, b], (x, y) => asInteger(bits, signed, x) > asInteger(bits, signed, y) ? x : y)
+  }
+  vShl(bits: LaneBits, a: Value, amount: Value): Value {
+    const n = this.#of(32, amount) % BigInt(bits)
+    return this.#lanes(bits, [a], x => x << n)
+  }
+  vShr(bits: LaneBits, a: Value, amount: Value): Value {
+    const n = this.#of(32, amount) % BigInt(bits)
+    return this.#lanes(bits, [a], x => x >> n)
+  }
+  vSar(bits: LaneBits, a: Value, amount: Value): Value {
+    const n = this.#of(32, amount) % BigInt(bits)
+    return this.#lanes(bits, [a], x => asInteger(bits, true, x) >> n)
+  }
+  vShlBy(bits: LaneBits, a: Value, amounts: Value): Value { return this.#lanes(bits, [a, amounts], (x, n) => n < bits ? x << n : 0n) }
+  vShrBy(bits: LaneBits, a: Value, amounts: Value): Value { return this.#lanes(bits, [a, amounts], (x, n) => n < bits ? x >> n : 0n) }
+  vSarBy(bits: LaneBits, a: Value, amounts: Value): Value {
+    return this.#lanes(bits, [a, amounts], (x, n) => asInteger(bits, true, x) >> (n < bits ? n : BigInt(bits)))
+  }
+  vEqual(bits: LaneBits, a: Value, b: Value): Value { return this.#lanes(bits, [a, b], (x, y) => x === y ? -1n : 0n) }
+  vLess(bits: LaneBits, signed: boolean, a: Value, b: Value): Value {
+    return this.#lanes(bits, [a, b], (x, y) => asInteger(bits, signed, x) < asInteger(bits, signed, y) ? -1n : 0n)
+  }
+  #half(bits: 8 | 16 | 32, signed: boolean, upper: boolean, a: Value): readonly bigint[] {
+    const lanes = lanesOf(bits, this.#of(128, a)).map(lane => asInteger(bits, signed, lane))
+    return upper ? lanes.slice(lanes.length / 2) : lanes.slice(0, lanes.length / 2)
+  }
+  vWiden(bits: 8 | 16 | 32, signed: boolean, upper: boolean, a: Value): Value { return wrap(128, fromLanes(2 * bits, this.#half(bits, signed, upper, a))) }
+  vMultiplyWide(bits: 8 | 16 | 32, signed: boolean, upper: boolean, a: Value, b: Value): Value {
+    const other = this.#half(bits, signed, upper, b)
+    return wrap(128, fromLanes(2 * bits, this.#half(bits, signed, upper, a).map((lane, i) => lane * other[i]!)))
+  }
+  vShuffle(a: Value, b: Value, bytes: readonly number[]): Value {
+    if (bytes.length !== 16 || bytes.some(n => n < 0 || n > 31)) throw new Error(`${this.#row.name}: no shuffle`)
+    const all = [...lanesOf(8, this.#of(128, a)), ...lanesOf(8, this.#of(128, b))]
+    return wrap(128, fromLanes(8, bytes.map(n => all[n]!)))
+  }
+  vTable(table: Value, indices: Value): Value {
+    const bytes = lanesOf(8, this.#of(128, table))
+    return this.#lanes(8, [indices], n => bytes[Number(n)] ?? 0n)
+  }
+  vPopulation(a: Value): Value { return this.#lanes(8, [a], x => BigInt([...x.toString(2)].filter(bit => bit === '1').length)) }
+  carrylessMultiply(a: Value, b: Value): Value { return wrap(128, polynomialProduct(this.#of(64, a), this.#of(64, b))) }
+  setQC(condition: Value): void { if (this.#of(32, condition) !== 0n) this.#state.fpsr |= FPSR.QC }
+
+  #fp(operation: FpOperation, operands: readonly bigint[]): bigint {
+    const environment = new Environment(this.#state.fpcr), [a, b, c] = operands
+    const result = evaluate(operation, environment, a!, b, c)
+    this.#state.fpsr |= environment.flags
+    return result
+  }
+  fp(operation: FpOperation, ...operands: readonly Value[]): Value { return wrap(64, this.#fp(operation, operands.map(operand => this.#of(64, operand)))) }
+  fpLanes(operation: FpOperation, ...operands: readonly Value[]): Value {
+    return this.#lanes(operation.bits as LaneBits, operands, (...lanes) => this.#fp(operation, lanes))
+  }
 
   PC(): Value { return wrap(64, this.#state.pc) }
   branch(name: string): void { this.nextPC = (this.#state.pc + this.#immediate(name)) & masks[64] }

@@ -9,7 +9,10 @@
  * Values are unsigned bit patterns; signed operations say so.
  */
 
+import type { FpOperation } from './fp-operation.ts'
+
 export type Width = 32 | 64
+export type LaneBits = 8 | 16 | 32 | 64
 /** Bytes of one memory access. 16 is a 128-bit value (SIMD&FP register). */
 export type AccessSize = 1 | 2 | 4 | 8 | 16
 
@@ -126,7 +129,7 @@ export interface Semantics<V> {
    */
   storeExclusive(address: V, size: AccessSize, value: V, high: V | undefined, options?: MemoryOptions): V
 
-  // --- 128-bit values (the SIMD arithmetic will stand beside these)
+  // --- 128-bit values
   /** CheckFPAdvSIMDEnabled64(): the trap of CPACR_EL1.FPEN and CPTR_EL2. Every body that uses Q or setQ calls it first. */
   checkFPEnabled(): void
   zeroVector(): V
@@ -139,6 +142,50 @@ export interface Semantics<V> {
   vOr(a: V, b: V): V
   vXor(a: V, b: V): V
   vNot(a: V): V
+  /** (mask AND a) OR (NOT mask AND b). */
+  vSelect(mask: V, a: V, b: V): V
+  vConstant(value: bigint): V
+  /** Whether any bit is set. */
+  vAnyTrue(a: V): V
+
+  // --- vectors of lanes of `bits`, all 128 bits of them: a row with a shorter result clears the rest itself
+  /** Every lane is lane `index` (32 bits, modulo the number of lanes) of `a`. */
+  vElement(bits: LaneBits, a: V, index: V): V
+  vAdd(bits: LaneBits, a: V, b: V): V
+  vSub(bits: LaneBits, a: V, b: V): V
+  vMul(bits: LaneBits, a: V, b: V): V
+  vMin(bits: LaneBits, signed: boolean, a: V, b: V): V
+  vMax(bits: LaneBits, signed: boolean, a: V, b: V): V
+  /** All lanes by the same amount: 32 bits, modulo `bits`. */
+  vShl(bits: LaneBits, a: V, amount: V): V
+  vShr(bits: LaneBits, a: V, amount: V): V
+  vSar(bits: LaneBits, a: V, amount: V): V
+  /** Each lane by its own unsigned amount; amounts of `bits` and more shift everything out. */
+  vShlBy(bits: LaneBits, a: V, amounts: V): V
+  vShrBy(bits: LaneBits, a: V, amounts: V): V
+  vSarBy(bits: LaneBits, a: V, amounts: V): V
+  /** Lanes of all ones where it holds, else zero. */
+  vEqual(bits: LaneBits, a: V, b: V): V
+  vLess(bits: LaneBits, signed: boolean, a: V, b: V): V
+  /** Lanes of 2 * bits from the lower or upper half of `a`; the product does not overflow. */
+  vWiden(bits: 8 | 16 | 32, signed: boolean, upper: boolean, a: V): V
+  vMultiplyWide(bits: 8 | 16 | 32, signed: boolean, upper: boolean, a: V, b: V): V
+  /** Sixteen decode-time byte numbers: 0 to 15 of `a`, 16 to 31 of `b`. */
+  vShuffle(a: V, b: V, bytes: readonly number[]): V
+  /** Byte i is byte number `indices[i]` of `table`, or 0 when there is none. */
+  vTable(table: V, indices: V): V
+  /** Set bits in each byte. */
+  vPopulation(a: V): V
+  /** Polynomial product over {0, 1} of two 64-bit values. */
+  carrylessMultiply(a: V, b: V): V
+  /** FPSR.QC = 1 if the condition holds. */
+  setQC(condition: V): void
+
+  // --- floating point: see fp-operation.ts
+  /** Operands and result are 64 bits; formats that are shorter zero-extended. */
+  fp(operation: FpOperation, ...operands: readonly V[]): V
+  /** The operation in every lane of `operation.bits`, of operands and of the result alike. */
+  fpLanes(operation: FpOperation, ...operands: readonly V[]): V
 
   // --- control flow; each ends the instruction where it is taken
   /** Address of this instruction. */

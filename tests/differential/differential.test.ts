@@ -1,6 +1,7 @@
 /** A short run of scripts/differential.ts; NIDUS_DIFFERENTIAL_COUNT cases per row (default 4). */
 import { describe, expect, test } from 'vitest'
 import { ROWS } from '../../src/isa/table.ts'
+import { EngineCpu } from './engine-cpu.ts'
 import { exclusionOf } from './exclusions.ts'
 import { OracleCpu } from './oracle-cpu.ts'
 import { qemuSubject, qemuVersion } from './qemu-subject.ts'
@@ -14,6 +15,13 @@ describe.skipIf(qemuVersion() === undefined)('instruction rows against qemu-aarc
     const { failures, rows } = runDifferential({ subject: qemuSubject, count })
     expect(failures.slice(0, 5).join('\n')).toBe('')
     expect(rows).toBe(runnableRows().length)
+  })
+})
+
+describe('instruction rows on our interpreter', () => {
+  test(`${count} cases of every row`, { timeout: 120_000 + 1000 * count }, () => {
+    const { failures } = runDifferential({ subject: subjectOf('t0', new EngineCpu()), count })
+    expect(failures.slice(0, 5).join('\n')).toBe('')
   })
 })
 

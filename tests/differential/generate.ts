@@ -1,6 +1,7 @@
 /** Test cases from instruction rows: random and edge operands, with memory operands led into the window and branches to landing pads. */
 import { decode } from '../../src/isa/decode.ts'
 import { encode } from '../../src/isa/encode.ts'
+import type { FpBits } from '../../src/isa/fp-operation.ts'
 import { fieldsOf, type Row, type Variant } from '../../src/isa/instruction.ts'
 import { createOracleState, Oracle } from '../../src/isa/oracle.ts'
 import { factsOf } from '../../src/isa/operands.ts'
@@ -8,6 +9,7 @@ import { variantsOf } from '../../src/isa/table.ts'
 import { branchPadAddress, entryAddress, MINIMUM_SLOTS } from './layout.ts'
 import { OracleCpu } from './oracle-cpu.ts'
 import { Random } from '../../src/isa/testing/random.ts'
+import { floatingPointRegister } from '../../src/isa/testing/floats.ts'
 import { type CpuState, createState, type TestCase, WINDOW_ADDRESS, WINDOW_BYTES } from './subject.ts'
 
 const EDGES: readonly bigint[] = [
@@ -24,10 +26,21 @@ function randomValue(r: Random): bigint {
   }
 }
 
-function randomState(r: Random, pc: bigint): CpuState {
+const CUMULATIVE = 0x0800_009f, IXC = 0x10
+
+function randomState(r: Random, pc: bigint, formats: readonly FpBits[]): CpuState {
   const s = createState()
   for (let i = 0; i < 31; i++) s.x[i] = randomValue(r)
   for (let i = 0; i < 64; i++) s.v[i] = randomValue(r)
+  for (let i = 0; i < 32; i++) {
+    if (formats.length === 0 || r.chance(8)) continue
+    const value = floatingPointRegister(r, r.pick(formats))
+    s.v[2 * i] = BigInt.asUintN(64, value)
+    s.v[2 * i + 1] = value >> 64n
+  }
+  // RMode, FZ, DN, AHP; the cumulative flags and QC.
+  if (r.chance(2)) s.fpcr = ((r.below(4) << 22) | (r.below(8) << 24)) >>> 0
+  s.fpsr = r.pick([0, IXC, r.bits() & CUMULATIVE])
   for (let i = 0; i < WINDOW_BYTES; i++) s.window[i] = r.chance(8) ? 0 : r.below(256)
   s.sp = r.chance(2) ? randomValue(r) : randomValue(r) & ~15n
   s.pc = pc
@@ -82,7 +95,8 @@ function firstAddress(variant: Variant, word: number, state: CpuState): bigint |
 /** Makes the instruction's memory operand lie in the window, by its base register or literal offset. The caller checks the result. */
 function aim(r: Random, row: Row, word: number, pc: bigint, state: CpuState): number {
   const variant = decode(word)!
-  const target = WINDOW_ADDRESS + BigInt(r.chance(3) ? 16 * r.below(WINDOW_BYTES / 16) : r.below(WINDOW_BYTES))
+  // Where an exclusive store looks first, at its alignment or at the monitor, is a PE's choice.
+  const target = WINDOW_ADDRESS + BigInt(/^STL?X/.test(row.name) || r.chance(3) ? 16 * r.below(WINDOW_BYTES / 16) : r.below(WINDOW_BYTES))
   if (!hasField(row, 'Rn')) {
     const imm19 = Number((BigInt.asIntN(64, target - pc)) >> 2n) & 0x7_ffff
     return setField(row, word, 'imm19', imm19)
@@ -148,7 +162,7 @@ function attempt(r: Random, variant: Variant, index: number): TestCase | undefin
   const { row } = variant
   let word = randomWord(r, variant)
   if (word === undefined) return undefined
-  const facts = factsOf(variant), state = randomState(r, entryAddress(index))
+  const facts = factsOf(variant), state = randomState(r, entryAddress(index), facts.formats)
   const branch = facts.controlFlow && !facts.system
   const direct = branch ? BRANCH_FIELDS.find(name => hasField(row, name)) : undefined
   // TBZ reaches 32 KiB: 511 slots.

@@ -28,7 +28,7 @@ export function windowMemory(window: Uint8Array): OracleMemory {
 
 function oracleState(s: CpuState): OracleState {
   return {
-    x: [...s.x], sp: s.sp, pc: s.pc, nzcv: s.nzcv, exclusive: undefined,
+    x: [...s.x], sp: s.sp, pc: s.pc, nzcv: s.nzcv, fpcr: s.fpcr, fpsr: s.fpsr, exclusive: undefined,
     v: Array.from({ length: 32 }, (_, i) => s.v[2 * i]! | (s.v[2 * i + 1]! << 64n)),
   }
 }
@@ -72,7 +72,7 @@ export class OracleCpu implements TestCpu {
     return {
       kind: 'state',
       state: {
-        x: BigUint64Array.from(state.x), sp: state.sp, pc: state.pc, nzcv: state.nzcv, window: this.#window.slice(),
+        x: BigUint64Array.from(state.x), sp: state.sp, pc: state.pc, nzcv: state.nzcv, fpcr: state.fpcr, fpsr: state.fpsr, window: this.#window.slice(),
         v: BigUint64Array.from(state.v.flatMap(value => [BigInt.asUintN(64, value), value >> 64n])),
       },
     }

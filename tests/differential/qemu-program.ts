@@ -16,12 +16,13 @@ const DRIVER_ADDRESS = 0x100e_0000n
 const RECORDS_ADDRESS = 0x1080_0000n
 
 /** Offsets in a record. */
-const AT = { x: 0, sp: 248, v: 256, nzcv: 768, pc: 776, signal: 784, window: 800 }
+const AT = { x: 0, sp: 248, v: 256, nzcv: 768, pc: 776, signal: 784, fpcr: 792, fpsr: 800, window: 816 }
 const RECORD_BYTES = AT.window + WINDOW_BYTES
 
 const SYS = { write: 64, exit: 94, sigaltstack: 132, rt_sigaction: 134 }
 const SIGILL = 4, CAUGHT = [4, 5, 7, 8, 11]
 const NZCV_KEY = { o0: 1, op1: 3, CRn: 4, CRm: 2, op2: 0 }, TPIDR_EL0 = { o0: 1, op1: 3, CRn: 13, CRm: 0, op2: 2 }
+const FP_KEYS = [['fpcr', { o0: 1, op1: 3, CRn: 4, CRm: 4, op2: 0 }], ['fpsr', { o0: 1, op1: 3, CRn: 4, CRm: 4, op2: 1 }]] as const
 
 /** Emits words at increasing addresses; labels are filled in by a second pass over the same emission. */
 class Emitter {
@@ -82,6 +83,10 @@ function emitDriver(e: Emitter, count: number): void {
   e.emit('STR (immediate, unsigned offset)', { sf: 1, imm12: AT.sp / 8, Rn: 0, Rt: 1 })
   e.emit('MRS', { ...NZCV_KEY, Rt: 1 })
   e.emit('STR (immediate, unsigned offset)', { sf: 1, imm12: AT.nzcv / 8, Rn: 0, Rt: 1 })
+  for (const [name, key] of FP_KEYS) {
+    e.emit('MRS', { ...key, Rt: 1 })
+    e.emit('STR (immediate, unsigned offset)', { sf: 1, imm12: AT[name] / 8, Rn: 0, Rt: 1 })
+  }
   for (let n = 0; n < 32; n += 2) e.emit('STP (SIMD&FP, signed offset)', { ...Q_PAIR, imm7: pair(AT.v + 16 * n, 16), Vt: n, Vt2: n + 1 })
   e.move(1, WINDOW_ADDRESS)
   copyWindow(e, 1, 0, 0, AT.window)
@@ -103,6 +108,10 @@ function emitDriver(e: Emitter, count: number): void {
   for (let n = 0; n < 32; n += 2) e.emit('LDP (SIMD&FP, signed offset)', { ...Q_PAIR, imm7: pair(AT.v + 16 * n, 16), Vt: n, Vt2: n + 1 })
   e.emit('LDR (immediate, unsigned offset)', { sf: 1, imm12: AT.nzcv / 8, Rn: 0, Rt: 1 })
   e.emit('MSR (register)', { ...NZCV_KEY, Rt: 1 })
+  for (const [name, key] of FP_KEYS) {
+    e.emit('LDR (immediate, unsigned offset)', { sf: 1, imm12: AT[name] / 8, Rn: 0, Rt: 1 })
+    e.emit('MSR (register)', { ...key, Rt: 1 })
+  }
   e.emit('LDR (immediate, unsigned offset)', { sf: 1, imm12: AT.sp / 8, Rn: 0, Rt: 1 })
   e.emit('ADD (immediate)', { sf: 1, Rd: 31, Rn: 1 })
   for (let n = 1; n < 29; n += 2) e.emit('LDP (signed offset)', { ...GP_PAIR, imm7: pair(AT.x + 8 * n, 8), Rt: n, Rt2: n + 1 })
@@ -180,6 +189,8 @@ export function qemuProgram(cases: readonly TestCase[]): Uint8Array {
     state.v.forEach((value, n) => { records.setBigUint64(at + AT.v + 8 * n, value, true) })
     records.setBigUint64(at + AT.sp, state.sp, true)
     records.setBigUint64(at + AT.nzcv, BigInt(state.nzcv) << 28n, true)
+    records.setBigUint64(at + AT.fpcr, BigInt(state.fpcr), true)
+    records.setBigUint64(at + AT.fpsr, BigInt(state.fpsr), true)
     records.setBigUint64(at + AT.pc, slotAddress(i), true)
     new Uint8Array(records.buffer).set(state.window, at + AT.window)
   })
@@ -204,6 +215,8 @@ export function parseRecords(output: Uint8Array, count: number): readonly Result
     for (let n = 0; n < 64; n++) state.v[n] = view.getBigUint64(at + AT.v + 8 * n, true)
     state.sp = view.getBigUint64(at + AT.sp, true)
     state.nzcv = Number(view.getBigUint64(at + AT.nzcv, true) >> 28n) & 15
+    state.fpcr = view.getUint32(at + AT.fpcr, true)
+    state.fpsr = view.getUint32(at + AT.fpsr, true)
     state.pc = view.getBigUint64(at + AT.pc, true)
     state.window.set(output.subarray(at + AT.window, at + AT.window + WINDOW_BYTES))
     return { kind: 'state', state }

@@ -22,9 +22,17 @@ export function differences(expected: Result, actual: Result, unknown: readonly 
   compare('SP', a.sp, b.sp)
   compare('PC', a.pc, b.pc)
   compare('NZCV', BigInt(a.nzcv), BigInt(b.nzcv))
+  compare('FPCR', BigInt(a.fpcr), BigInt(b.fpcr))
+  compare('FPSR', BigInt(a.fpsr), BigInt(b.fpsr))
   for (let n = 0; n < 64; n++) compare(`V${n >> 1}.D[${n & 1}]`, a.v[n]!, b.v[n]!)
   for (let n = 0; n < WINDOW_BYTES; n++) compare(`window+${n}`, BigInt(a.window[n]!), BigInt(b.window[n]!))
   return found
+}
+
+/** The vector registers that the last word may name. */
+function vectors(words: readonly number[], state: CpuState): string {
+  const word = words[words.length - 1]!, numbers = new Set([0, 5, 10, 16].map(lsb => (word >>> lsb) & 31))
+  return [...numbers].map(n => `V${n}=${hex((state.v[2 * n + 1]! << 64n) | state.v[2 * n]!)}`).join(' ')
 }
 
 /** Listing, differences and the registers that differ or are small enough to matter. */
@@ -32,6 +40,7 @@ export function report({ row, words, state }: TestCase, found: readonly string[]
   const listing = words.map((word, i) => `  ${word.toString(16).padStart(8, '0')}  ${disassemble(word, { pc: state.pc + BigInt(4 * i) })}`)
   const registers = Array.from({ length: 31 }, (_, n) => `X${n}=${hex(state.x[n]!)}`)
   return [`${row} at ${hex(state.pc)}`, ...listing, ...found.slice(0, 6).map(line => `  ${line}`),
+    `  before: FPCR=0x${state.fpcr.toString(16)} FPSR=0x${state.fpsr.toString(16)} ${vectors(words, state)}`,
     `  before: NZCV=${state.nzcv.toString(2).padStart(4, '0')} SP=${hex(state.sp)} ${registers.join(' ')}`].join('\n')
 }
 

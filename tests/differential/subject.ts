@@ -10,15 +10,17 @@ export interface CpuState {
   sp: bigint
   pc: bigint
   nzcv: number
+  fpcr: number
+  fpsr: number
   readonly v: BigUint64Array
   readonly window: Uint8Array
 }
 
 export const createState = (): CpuState =>
-  ({ x: new BigUint64Array(31), sp: 0n, pc: 0n, nzcv: 0, v: new BigUint64Array(64), window: new Uint8Array(WINDOW_BYTES) })
+  ({ x: new BigUint64Array(31), sp: 0n, pc: 0n, nzcv: 0, fpcr: 0, fpsr: 0, v: new BigUint64Array(64), window: new Uint8Array(WINDOW_BYTES) })
 
 export const copyState = (s: CpuState): CpuState =>
-  ({ x: s.x.slice(), sp: s.sp, pc: s.pc, nzcv: s.nzcv, v: s.v.slice(), window: s.window.slice() })
+  ({ x: s.x.slice(), sp: s.sp, pc: s.pc, nzcv: s.nzcv, fpcr: s.fpcr, fpsr: s.fpsr, v: s.v.slice(), window: s.window.slice() })
 
 export interface TestCase {
   /** Name of the row under test, for reports. */

@@ -4,7 +4,7 @@ import type { Code } from './code.ts'
 import type { ValueType } from './expression.ts'
 
 const SECTION = { type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const
-const KIND = { function: 0, memory: 2 } as const
+const KIND = { function: 0, table: 1, memory: 2 } as const
 const FUNCTION_TYPE = 0x60
 const FUNCREF = 0x70
 
@@ -17,6 +17,8 @@ export class ModuleBuilder {
   private readonly functions: Func[] = []
   private readonly elements: number[] = []
   private memories = 0
+  private tableSize = 0
+  private tableName: string | undefined
 
   /** Index of a function type; equal types are one. */
   type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
@@ -55,6 +57,12 @@ export class ModuleBuilder {
     return this.elements.push(index) - 1
   }
 
+  /** Table 0 has room for `size` functions that others put there, and is exported. */
+  exportTable(name: string, size: number): void {
+    this.tableName = name
+    this.tableSize = size
+  }
+
   toBytes(): Uint8Array<ArrayBuffer> {
     const out = new Bytes(1 << 16)
     out.append([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])
@@ -70,9 +78,13 @@ export class ModuleBuilder {
       if (this.memories > 0) bytes.name('env').name('memory').byte(KIND.memory).byte(0).u32(1)
     })
     section(SECTION.function, this.functions.length, bytes => this.functions.forEach(f => bytes.u32(f.type)))
-    section(SECTION.table, this.elements.length > 0 ? 1 : 0, bytes => bytes.byte(FUNCREF).byte(0).u32(this.elements.length))
+    const tableSize = Math.max(this.tableSize, this.elements.length)
+    section(SECTION.table, tableSize > 0 ? 1 : 0, bytes => bytes.byte(FUNCREF).byte(0).u32(tableSize))
     const exported = this.functions.map((f, i) => ({ name: f.name, index: this.imports.length + i })).filter(f => f.name !== undefined)
-    section(SECTION.export, exported.length, bytes => exported.forEach(f => bytes.name(f.name!).byte(KIND.function).u32(f.index)))
+    section(SECTION.export, exported.length + (this.tableName === undefined ? 0 : 1), bytes => {
+      for (const f of exported) bytes.name(f.name!).byte(KIND.function).u32(f.index)
+      if (this.tableName !== undefined) bytes.name(this.tableName).byte(KIND.table).u32(0)
+    })
     section(SECTION.element, this.elements.length > 0 ? 1 : 0, bytes => {
       bytes.u32(0).byte(0x41).s32(0).byte(0x0b).u32(this.elements.length)
       for (const index of this.elements) bytes.u32(index)
