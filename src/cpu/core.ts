@@ -60,6 +60,8 @@ export interface Environment {
   unimplemented(detail: Unimplemented): void
   /** The guest cannot go on: ends the run. */
   died(detail: string): void
+  /** EL1 takes the same exception for ever, which software at EL2 does not see: true if there is some in TypeScript that has been told. */
+  stuck(pe: PE, vector: bigint, syndrome: number): boolean
 }
 
 /** HCR_EL2 bits by name, as masks over the low and high word. */

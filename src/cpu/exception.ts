@@ -168,8 +168,11 @@ export class Exceptions {
       pe.vectorFailures = 0
       return
     }
+    const { environment } = this.#core
     if (++pe.vectorFailures < (this.#core.el2 && target === 1 ? VECTOR_FAILURES_UNDER_EL2 : 1)) return
-    this.#core.environment.died(`PE ${pe.index}: the exception vector 0x${vector.toString(16)} at EL${target} cannot be executed (ESR_EL${target} 0x${esr.toString(16)})`)
+    pe.vectorFailures = 0
+    if (target === 1 && environment.stuck(pe, vector, esr)) return
+    environment.died(`PE ${pe.index}: the exception vector 0x${vector.toString(16)} at EL${target} cannot be executed (ESR_EL${target} 0x${esr.toString(16)})`)
   }
 
   #count(pe: PE, target: 1 | 2, type: ExceptionType, esr: number): void {

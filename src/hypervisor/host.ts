@@ -100,4 +100,9 @@ export interface EL2Software {
   /** First entry on a PE at reset. */
   start(host: Host): AfterExit
   handle(host: Host, kind: EL2Exception): AfterExit
+  /**
+   * The one thing that the machine says and an EL2 would not hear: the guest's exception vector at EL1 cannot be executed, and nobody has
+   * interfered for long. No exit: whatever L0 decides takes effect at the next one, which it may cause.
+   */
+  stuck?(host: Host, vector: bigint, syndrome: number): void
 }

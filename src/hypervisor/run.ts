@@ -151,6 +151,13 @@ export class L0 implements EL2Software, ExitContext {
     return after
   }
 
+  /** The VM has died, unless it is L1's to deal with. */
+  stuck(host: Host, vector: bigint, syndrome: number): void {
+    const vcpu = this.pes[host.pe]!.current
+    if (vcpu === undefined || vcpu.isNested) return
+    this.#end(vcpu.vm, { kind: 'died', detail: `vCPU ${vcpu.index}: the exception vector 0x${vector.toString(16)} at EL${vcpu.context.kind === 'vEL2' ? 2 : 1} cannot be executed (ESR 0x${syndrome.toString(16)})` })
+  }
+
   #decide(vcpu: Vcpu, exit: Exit): Outcome {
     if (ownerOf(vcpu, exit) === 'L1') return forward(vcpu, exit)
     return handleExit(this, vcpu, exit)

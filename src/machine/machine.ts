@@ -86,6 +86,13 @@ export class Machine {
       enterEL2: attached ? (pe, kind) => this.#enterEL2(pe, kind) : undefined,
       unimplemented: detail => { this.#stop({ kind: 'unimplemented', detail: { ...detail, symbol: options.symbolAt?.(detail.pc) } }) },
       died: detail => { this.#stop({ kind: 'died', detail }) },
+      // One VM of L0 must not take the others with it.
+      stuck: (pe, vector, syndrome) => {
+        if (this.#l0?.stuck === undefined) return false
+        this.#l0.stuck(this.hostPorts[pe.index]!, vector, syndrome)
+        this.cpu.core.endTurn()
+        return true
+      },
     }
     this.cpu = new Cpu({
       features: selected.features, gicVersion: this.board.gic, el2, costs: options.costs ?? UNIT_COSTS, environment, pes: cpus, gic: gic.cpuInterfaces,

@@ -8,6 +8,8 @@ import { CYCLES_PER_COUNT } from '../cpu/timers.ts'
 
 /** Most instructions of one turn, whether another PE waits for its own or not: bounds how long `interrupted` and snapshots wait. */
 const ALONE = 200_000
+/** The same for its cycles: a guest that does nothing but trap executes few instructions. */
+const ALONE_CYCLES = 4_000_000
 /** Interrupts taken in a row before one instruction runs: EL2 software that leaves a line up must not hang the host. */
 const INTERRUPTS_IN_A_ROW = 64
 
@@ -131,7 +133,7 @@ export class RunLoop {
       return
     }
     const now = core.cycles(pe), perInstruction = core.costs.instruction
-    let room = Math.min(pe.timers.deadline * CYCLES_PER_COUNT, this.#options.deviceDeadline()) - now
+    let room = Math.min(pe.timers.deadline * CYCLES_PER_COUNT - now, this.#options.deviceDeadline() - now, ALONE_CYCLES)
     // Ahead of the next PE by at most the quantum, charges included.
     if (cpu.pes.length > 1) room = Math.min(room, rival - now + this.#options.quantum * perInstruction)
     const before = cpu.engine.instructions(pe.index)

@@ -120,7 +120,12 @@ describe('GICv2 registers', () => {
     expect(pe.readFrame(frame, offset, 4)).toBe(offset === 0x00 && frame === 'GICC' ? 0x3ff : ones)
   })
 
-  test.each([['GICC', 0x30], ['GICC', 0x0d], ['GICV', 0xe0], ['GICH', 0x0c], ['GICH', 0x110], ['GICH', 0xfc], ['GICH', 0x102]] as const)('no register at %s 0x%x', (frame, offset) => {
+  test.each([[0xe0, 4], [0x0d, 4], [0x10, 8], [0x10ac, 4], [0x00, 1]])('GICV + %i in %i bytes is RAZ/WI: a VM must not end the machine', (offset, size) => {
+    const { pe } = make({ version: 2 })
+    expect([pe.readFrame('GICV', offset, size), pe.writeFrame('GICV', offset, size, 1), pe.readFrame('GICV', 0, 4)]).toEqual([0, true, 0])
+  })
+
+  test.each([['GICC', 0x30], ['GICC', 0x0d], ['GICH', 0x0c], ['GICH', 0x110], ['GICH', 0xfc], ['GICH', 0x102]] as const)('no register at %s 0x%x', (frame, offset) => {
     const { pe } = make({ version: 2 })
     expect(pe.readFrame(frame, offset, 4)).toBeUndefined()
     expect(pe.writeFrame(frame, offset, 4, 0)).toBe(false)

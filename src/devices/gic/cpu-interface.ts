@@ -110,7 +110,10 @@ export class CpuInterface implements GicCpuInterface {
   }
 
   readFrame(frame: 'GICC' | 'GICH' | 'GICV', offset: number, size: number): number | undefined {
-    if (this.version !== 2 || size !== 4) return undefined
+    if (this.version !== 2) return undefined
+    // Guests of a hypervisor have this frame to themselves: what is reserved in it is RAZ/WI, and no reason to end the machine.
+    if (frame === 'GICV' && (size !== 4 || !GICV_REGISTERS.has(offset))) return 0
+    if (size !== 4) return undefined
     if (frame === 'GICH') {
       const list = this.#listOffset(offset)
       if (list >= 0) return this.#virtual.lists.readVersion2(list)
@@ -126,7 +129,9 @@ export class CpuInterface implements GicCpuInterface {
   }
 
   writeFrame(frame: 'GICC' | 'GICH' | 'GICV', offset: number, size: number, value: number): boolean {
-    if (this.version !== 2 || size !== 4) return false
+    if (this.version !== 2) return false
+    if (frame === 'GICV' && (size !== 4 || !GICV_REGISTERS.has(offset))) return true
+    if (size !== 4) return false
     const side = frame === 'GICC' ? this.#physical : this.#virtual
     if (frame === 'GICH') {
       const list = this.#listOffset(offset)

@@ -1,0 +1,255 @@
+/**
+ * Runs one hostile program in a VM of L0 with a well-behaved VM beside it, and looks at what must hold:
+ *
+ *   nothing is thrown, and the run ends within its budget of instructions and virtual time;
+ *   L0 touches its own memory and the memory of the VM whose exit it handles, nothing else;
+ *   every leaf of every stage 2 table lies in the VM's memory; guests run with stage 2 and L0's traps on;
+ *   memory that is nobody's keeps its pattern, and the pattern is not seen in the VM's memory, registers or console;
+ *   the other VM runs its benchmarks to the end.
+ */
+import type { L0Environment, PhysicalMemory } from '../../src/hypervisor/host.ts'
+import type { L0 } from '../../src/hypervisor/run.ts'
+import type { Vm } from '../../src/hypervisor/vm.ts'
+import { Machine } from '../../src/machine/machine.ts'
+import { SLOT } from '../../src/sysreg/index.ts'
+import type { TraceEvent } from '../../src/trace/event.ts'
+import { createL0 } from '../../src/vmm/index.ts'
+import { HCR } from './values.ts'
+import { MEMORY, RAM_BASE } from './plan.ts'
+import type { Plan } from './plan.ts'
+import { hostileImage } from './program.ts'
+
+export interface Report {
+  readonly seed: number
+  /** Instructions at virtual EL2. */
+  readonly vEL2: number
+  /** Exits of L2, and entries to it. */
+  readonly L2: number
+  readonly entries: number
+  readonly exits: number
+  readonly executed: number
+  /** Of all PEs, the neighbour's included. */
+  readonly instructions: number
+  /** How the hostile program ended: 'limit' when its budget was used up. */
+  readonly outcome: string
+  readonly detail: string | undefined
+  /** `stopped`: the machine had ended, by name. */
+  readonly neighbour: 'done' | 'stopped' | 'lost'
+  readonly traceHash: string | undefined
+  /** What did not hold. */
+  readonly violations: readonly string[]
+}
+
+/** Of the hostile VM: exits, instructions, and virtual time. Enough that most programs run through all of their blocks. */
+export interface Budget { readonly exits: number, readonly instructions: number, readonly nanoseconds: number }
+export const BUDGET: Budget = { exits: 2500, instructions: 60_000, nanoseconds: 20_000_000 }
+const NEIGHBOUR = { instructions: 3_000_000, nanoseconds: 100_000_000 }
+
+/** Memory that is nobody's. As a descriptor it would be a table far away. */
+const PATTERN = 0x9d3c_5ae7
+/** The top of the neighbour's RAM, which it does not use. */
+const SECRET = 0x7b1e_c4d3
+const SECRET_SIZE = 1 << 20
+const TRAPS = HCR.VM | HCR.IMO | HCR.FMO | HCR.AMO | (1n << 19n) | HCR.RW
+const MOST_VIOLATIONS = 8
+
+export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = BUDGET): Report {
+  const violations: string[] = []
+  const violated = (what: string): void => { if (violations.length < MOST_VIOLATIONS) violations.push(what) }
+  const counts = { vEL2: 0, L2: 0, entries: 0, exits: 0, executed: 0 }
+  const since = new Float64Array(8), until = new Float64Array(8)
+  const printed: number[] = []
+  let text = '', running: Machine | undefined, l0: L0 | undefined, guard: MemoryGuard | undefined
+
+  const onEvent = (event: TraceEvent): void => {
+    if (event.kind === 'eret' && event.from === 2) {
+      since[event.pe] = event.instructions
+      const hcr = running?.cpu.pes[event.pe]!.file.u64[SLOT.HCR_EL2]
+      if (hcr === undefined) return
+      if ((hcr & TRAPS) !== TRAPS || (hcr & (HCR.TGE | HCR.E2H)) !== 0n) violated(`a guest runs with HCR_EL2 = 0x${hcr.toString(16)}`)
+    } else if (event.kind === 'exception' && event.to === 2) until[event.pe] = event.instructions
+    else if (event.kind === 'exit' && event.vm === 0) {
+      const executed = until[event.pe]! - since[event.pe]!
+      counts.exits++
+      counts.executed += executed
+      if (event.level === 'vEL2') counts.vEL2 += executed
+      else if (event.level === 'L2') counts.L2++
+      if (event.action === 'enter L2') counts.entries++
+    }
+  }
+  const machine = new Machine({
+    board: plan.board, gic: plan.gic, profile: plan.profile, hide: plan.hide, smp: plan.pes, memBytes: MEMORY.machine, reservedBytes: plan.reserved, onEvent,
+    l0: environment => {
+      guard = new MemoryGuard(environment, () => l0, violated)
+      return l0 = createL0({
+        policy: plan.policy,
+        vms: [
+          { image: hostileImage(plan), memBytes: MEMORY.hostile, smp: plan.vcpus, el2: plan.offered, recursion: plan.recursion, console: byte => { printed.push(byte) } },
+          { image: neighbour, memBytes: MEMORY.neighbour, append: 'ops=2 warm=1', console: byte => { text += String.fromCharCode(byte) } },
+        ],
+      })({ ...environment, memory: guard.memory }) as L0
+    },
+  })
+  const [hostile, other] = l0!.vms as [Vm, Vm]
+  running = machine
+  guard!.loaded()
+  const poison = new Poison(machine, l0!)
+
+  const neighbourCpu = other.vcpus[0]!, finished = (): boolean => text.includes('bench: done')
+  if (plan.neighbour === 'after') neighbourCpu.state = 'off'
+  let outcome = machine.lastOutcome
+  const started = machine.nanoseconds
+  const expired = (): boolean => counts.exits >= budget.exits || counts.executed >= budget.instructions || machine.nanoseconds - started >= budget.nanoseconds || hostile.end !== undefined
+  while (!expired()) {
+    outcome = machine.run({ maxInstructions: budget.instructions, interrupted: expired })
+    if (outcome.kind !== 'limit' && outcome.kind !== 'interrupted') break
+  }
+  const ended = hostile.end?.kind ?? (outcome === undefined || outcome.kind === 'interrupted' ? 'limit' : outcome.kind)
+  const detail = outcome?.kind === 'unimplemented' ? `${outcome.detail.what} ${outcome.detail.name}` : outcome?.kind === 'died' ? outcome.detail : undefined
+  checkTables(l0!, violated)
+  const stopped = outcome?.kind === 'unimplemented' || outcome?.kind === 'died'
+  if (!stopped && !finished()) {
+    if (plan.neighbour === 'after') l0!.power.turnOn(neighbourCpu, BigInt(other.config.entry), BigInt(other.config.argument))
+    // The hostile VM is taken away, and the neighbour goes on.
+    if (hostile.end === undefined) l0!.power.end(hostile, { kind: 'off' })
+    const end = machine.instructions + NEIGHBOUR.instructions, late = machine.nanoseconds + NEIGHBOUR.nanoseconds
+    machine.run({ maxInstructions: end - machine.instructions, interrupted: () => finished() || machine.nanoseconds > late })
+    if (!finished()) violated(`the other VM did not finish: ${JSON.stringify(text.slice(-200))}`)
+  }
+  checkTables(l0!, violated)
+  poison.check(violated)
+  if (containsPattern(Uint8Array.from(printed))) violated('the pattern was printed')
+  return {
+    ...counts, seed: plan.seed, instructions: machine.instructions, outcome: ended, detail, neighbour: finished() ? 'done' : stopped ? 'stopped' : 'lost', traceHash: machine.traceHash(), violations,
+  }
+}
+
+/** L0's view of physical memory: what it touches must be its own, or of the VM that it serves. */
+class MemoryGuard {
+  readonly memory: PhysicalMemory
+  readonly #reserved: { readonly base: number, readonly size: number }
+  readonly #l0: () => L0 | undefined
+  readonly #violated: (what: string) => void
+  #loaded = false
+
+  constructor({ memory, reserved }: L0Environment, l0: () => L0 | undefined, violated: (what: string) => void) {
+    this.#reserved = reserved
+    this.#l0 = l0
+    this.#violated = violated
+    const look = (pa: number, size: number): void => this.#look(pa, size)
+    this.memory = {
+      isRam: (pa, size) => memory.isRam(pa, size),
+      read64: pa => { look(pa, 8); return memory.read64(pa) },
+      write64: (pa, value) => { look(pa, 8); return memory.write64(pa, value) },
+      read32: pa => { look(pa, 4); return memory.read32(pa) },
+      write32: (pa, value) => { look(pa, 4); return memory.write32(pa, value) },
+      readBytes: (pa, into) => { look(pa, into.length); return memory.readBytes(pa, into) },
+      writeBytes: (pa, from) => { look(pa, from.length); return memory.writeBytes(pa, from) },
+      fill: (pa, size, value) => { look(pa, size); return memory.fill(pa, size, value) },
+    }
+  }
+
+  /** VMs are made; from here on the rule holds. */
+  loaded(): void { this.#loaded = true }
+
+  #look(pa: number, size: number): void {
+    const { base, size: length } = this.#reserved
+    if (!this.#loaded || (pa >= base && pa + size <= base + length)) return
+    const served = this.#l0()?.busy?.current?.vm
+    if (served === undefined) this.#violated(`L0 touches 0x${pa.toString(16)} for nobody`)
+    else if (!served.memory.slots.some(slot => slot.kind === 'ram' && pa >= slot.pa && pa + size <= slot.pa + slot.size)) this.#violated(`L0 touches 0x${pa.toString(16)} for VM ${served.id}`)
+  }
+}
+
+/** Fills what is nobody's with a pattern, and looks afterwards that it is still there, and nowhere else. */
+class Poison {
+  readonly #machine: Machine
+  readonly #l0: L0
+  /** [from, to), and what must stand there. */
+  readonly #areas: { readonly from: number, readonly to: number, readonly word: number }[] = []
+
+  constructor(machine: Machine, l0: L0) {
+    this.#machine = machine
+    this.#l0 = l0
+    const { reserved } = machine
+    const taken = l0.vms.flatMap(vm => vm.memory.slots.filter(slot => slot.kind === 'ram').map(slot => ({ from: slot.pa, to: slot.pa + slot.size })))
+    taken.push({ from: reserved.base, to: reserved.base + reserved.size })
+    taken.sort((a, b) => a.from - b.from)
+    let at = RAM_BASE
+    for (const { from, to } of taken) {
+      if (from > at) this.#areas.push({ from: at, to: from, word: PATTERN })
+      at = to
+    }
+    const neighbour = l0.vms[1]!.memory.slots.find(slot => slot.kind === 'ram')!
+    this.#areas.push({ from: neighbour.pa + neighbour.size - SECRET_SIZE, to: neighbour.pa + neighbour.size, word: SECRET })
+    for (const { from, to, word } of this.#areas) this.#words(from, to).fill(word)
+    // What L0 has not allocated yet: pages come zeroed, so that the pattern must vanish with the allocation.
+    for (const vm of l0.vms) {
+      const { from, to } = vm.pages.untouched
+      this.#words(from, to).fill(PATTERN)
+    }
+  }
+
+  /** RAM itself: what is written here is no event of the machine. */
+  #words(from: number, to: number): Uint32Array {
+    const bytes = this.#machine.cpu.engine.ram.bytes(from, to - from)
+    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  }
+
+  check(violated: (what: string) => void): void {
+    const unused = this.#l0.vms.map(vm => ({ ...vm.pages.untouched, word: PATTERN }))
+    for (const { from, to, word } of [...this.#areas, ...unused]) {
+      const at = firstOther(this.#words(from, to), word)
+      if (at >= 0) violated(`0x${(from + 4 * at).toString(16)} was written`)
+    }
+    const [hostile] = this.#l0.vms as [Vm]
+    for (const slot of hostile.memory.slots) {
+      if (slot.kind !== 'ram') continue
+      const all = this.#words(slot.pa, slot.pa + slot.size)
+      for (const pattern of [PATTERN, SECRET]) {
+        const at = all.indexOf(pattern)
+        if (at >= 0) violated(`the VM has read the pattern: at IPA 0x${(slot.ipa + 4 * at).toString(16)}`)
+      }
+    }
+    for (const vcpu of hostile.vcpus) {
+      for (const [name, file] of [['virtual', vcpu.virtual.u64], ['shadow', vcpu.shadow.u64], ['general', vcpu.x]] as const) {
+        for (const value of file) if (holdsPattern(value)) violated(`the pattern is in a ${name} register`)
+      }
+      if (containsPattern(vcpu.fp)) violated('the pattern is in an FP register')
+    }
+  }
+}
+
+function firstOther(words: Uint32Array, word: number): number {
+  for (let i = 0; i < words.length; i++) if (words[i] !== word) return i
+  return -1
+}
+
+const holdsPattern = (value: bigint): boolean => [value & 0xffff_ffffn, value >> 32n].some(half => half === BigInt(PATTERN) || half === BigInt(SECRET))
+
+function containsPattern(bytes: Uint8Array): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = 0; at + 4 <= bytes.length; at++) {
+    const word = view.getUint32(at, true)
+    if (word === PATTERN || word === SECRET) return true
+  }
+  return false
+}
+
+/** Every leaf of every table of L0 lies in the VM's memory, or is a page made for this VM. */
+function checkTables(l0: L0, violated: (what: string) => void): void {
+  for (const vm of l0.vms) {
+    const allowed = (pa: number, size: number): boolean => vm.memory.slots.some(slot => pa >= slot.pa && pa + size <= slot.pa + slot.size)
+      || vm.vcpus.some(vcpu => vcpu.nested?.gic.framePage === pa)
+    const walk = (table: number, shift: number, entries: number): void => {
+      for (let i = 0; i < entries; i++) {
+        const descriptor = l0.environment.memory.read64(table + 8 * i)!
+        if ((descriptor & 1n) === 0n) continue
+        const address = Number(descriptor & 0xffff_ffff_f000n)
+        if (shift > 12 && (descriptor & 2n) !== 0n) walk(address, shift - 9, 512)
+        else if (!allowed(address, 2 ** shift)) violated(`VM ${vm.id} is given 0x${address.toString(16)} by a leaf of 2^${shift} bytes`)
+      }
+    }
+    for (const table of [vm.stage2, ...(vm.shadows?.all.map(shadow => shadow.table) ?? []), ...vm.vcpus.flatMap(vcpu => vcpu.nested?.ownStage2 ?? [])]) walk(table.root, 30, 1024)
+  }
+}
