@@ -9,3 +9,6 @@ const built = (name: string): Uint8Array => readFileSync(fileURLToPath(new URL(`
 export function loadGuests(): Guests {
   return { nvhe: built('mini-kvm-nvhe.elf'), vhe: built('mini-kvm-vhe.elf'), bench: built('bench.elf'), benchImage: built('bench') }
 }
+
+/** The user space of a Linux kernel that is the guest hypervisor. */
+export const loadVmm = (): Uint8Array => built('vmm')

@@ -3,12 +3,17 @@ import { buildCommand } from '@stricli/core'
 import { BadInput } from '../../arch/bad-input.ts'
 import type { ProfileName } from '../../arch/features.ts'
 import type { GicVersion } from '../../arch/gic.ts'
+import { isArm64Image } from '../../arch/image/arm64-image.ts'
+import { unwrapImage } from '../../arch/image/compressed.ts'
 import { BENCHMARKS, type Benchmark } from '../../lab/benchmarks.ts'
 import { neve2017 } from '../../lab/cost-models.ts'
 import { measure } from '../../lab/experiment.ts'
+import type { LinuxHypervisor } from '../../lab/linux.ts'
 import { benchmarksOf, configurationName, configurations, rowsOf, x86Rows, type Configuration, type GuestKind, type PaperRow, type PaperSelection, type ParavirtForm } from '../../lab/paper.ts'
-import { loadGuests } from '../guest-images.ts'
-import { gicVersion, oneOf, profileName, profileNames } from '../options.ts'
+import { isDebianName } from '../debian/name.ts'
+import { decompress } from '../decompress.ts'
+import { loadGuests, loadVmm } from '../guest-images.ts'
+import { gicVersion, inputFile, oneOf, profileName, profileNames } from '../options.ts'
 import { createProgress } from '../progress.ts'
 import { paperTables, whyTable } from '../paper-tables.ts'
 import { rewritingText } from '../rewriting-text.ts'
@@ -19,6 +24,7 @@ interface Flags {
   readonly guest?: GuestKind
   readonly gic: GicVersion
   readonly why?: string
+  readonly l1?: string
   readonly json: boolean
 }
 
@@ -47,6 +53,14 @@ export function parseWhy(text: string): { readonly benchmark: Benchmark, readonl
   return { benchmark: only, configuration: { arch: profile, level: 'nested', guest, paravirt, gic } }
 }
 
+async function linuxHypervisor(name: string): Promise<LinuxHypervisor> {
+  const bytes = isDebianName(name) ? (await (await import('../debian/image.ts')).debianImage(name)).image : inputFile('--l1', name)
+  const image = await unwrapImage(bytes, decompress)
+  if (!isArm64Image(image)) throw new BadInput('--l1', `${name} is not an arm64 Image`)
+  // Characters on its console cost most of the time.
+  return { image, vmm: loadVmm(), bootargs: 'quiet' }
+}
+
 export const paperCommand = buildCommand({
   docs: {
     brief: 'The tables of the NEVE paper, every number obtained by running',
@@ -61,6 +75,7 @@ export const paperCommand = buildCommand({
       '  nidus paper --gic v3 --guest vhe',
       '  nidus paper --why hypercall@v8.3,vhe        every trap of one operation, in order',
       '  nidus paper --why deviceIo@v8.0,nvhe,neve   the paravirtual method of the paper, NEVE form',
+      '  nidus paper --l1 debian:5.10 --arch v8.3     the same benchmarks with a Linux kernel as the guest hypervisor',
       '  nidus paper --json > paper.json',
     ].join('\n'),
   },
@@ -71,22 +86,25 @@ export const paperCommand = buildCommand({
       guest: { kind: 'parsed', parse: oneOf('--guest', ['nvhe', 'vhe']), brief: 'Kind of guest hypervisor: nvhe or vhe', optional: true, placeholder: 'KIND' },
       gic: { kind: 'parsed', parse: gicVersion, brief: 'v2 (board moonshot, as in the paper) or v3 (board virt)', default: 'v2', placeholder: 'V' },
       why: { kind: 'parsed', parse: (text: string) => { parseWhy(text); return text }, brief: 'List the traps of one operation: B@ARCH[,nvhe|vhe][,nv|neve][,v2|v3]', optional: true, placeholder: 'B@ARCH' },
+      l1: { kind: 'parsed', parse: String, brief: 'Guest hypervisor: an arm64 kernel Image with KVM, or debian:X, instead of mini-kvm', optional: true, placeholder: 'IMAGE' },
       json: { kind: 'boolean', brief: 'Print JSON', default: false, withNegated: false },
     },
   },
-  func(flags: Flags) {
+  async func(flags: Flags) {
     const guests = loadGuests()
+    const linux = flags.l1 === undefined ? undefined : await linuxHypervisor(flags.l1)
     const progress = createProgress()
     const run = (configuration: Configuration) => {
       progress.update(`running ${configurationName(configuration)}`)
-      return measure(configuration, guests)
+      return measure(configuration, guests, linux === undefined ? {} : { linux })
     }
     const print = (rows: readonly PaperRow[], text: () => string): void => {
       progress.clear()
-      process.stdout.write(flags.json ? `${JSON.stringify({ costModel: neve2017.name, rows }, null, 2)}\n` : `${text()}\n`)
+      process.stdout.write(flags.json ? `${JSON.stringify({ costModel: neve2017.name, ...(flags.l1 === undefined ? {} : { l1: flags.l1 }), rows }, null, 2)}\n` : `${text()}\n`)
     }
     if (flags.why !== undefined) {
       const { benchmark, configuration } = parseWhy(flags.why)
+      if (linux !== undefined && configuration.paravirt !== null) throw new BadInput('--l1', 'Linux is not rewritten; choose v8.3, neve or v8.4')
       const rows = rowsOf(configuration, run(configuration), [benchmark], true)
       print(rows, () => whyTable(rows[0]!, configurationName(configuration)))
       return
@@ -94,11 +112,11 @@ export const paperCommand = buildCommand({
     const selection: PaperSelection = flags
     const benchmarks = benchmarksOf(selection)
     const rewritings: string[] = []
-    const rows = configurations(selection).flatMap(configuration => {
+    const rows = configurations(selection).filter(({ paravirt }) => linux === undefined || paravirt === null).flatMap(configuration => {
       const measurement = run(configuration)
       if (measurement.rewriting !== undefined) rewritings.push(`${configurationName(configuration)}: ${rewritingText(measurement.rewriting)}`)
       return rowsOf(configuration, measurement, benchmarks, false)
     })
-    print([...rows, ...x86Rows(benchmarks)], () => [paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name), ...rewritings.map(text => `Rewritten ${text}`)].join('\n'))
+    print([...rows, ...x86Rows(benchmarks)], () => [...(flags.l1 === undefined ? [] : [`Guest hypervisor: ${flags.l1}.`]), paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name), ...rewritings.map(text => `Rewritten ${text}`)].join('\n'))
   },
 })
