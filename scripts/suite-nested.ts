@@ -16,7 +16,7 @@ import { unwrapImage } from '../src/arch/image/compressed.ts'
 import { loadGuests, loadVmm } from '../src/cli/guest-images.ts'
 import { debianImage } from '../src/cli/debian/image.ts'
 import { decompress } from '../src/cli/decompress.ts'
-import { vmmInitramfs } from '../src/lab/linux.ts'
+import { LINUX_QUIET, vmmInitramfs } from '../src/lab/linux.ts'
 import { createMachine } from '../src/machine/machine.ts'
 import { TrapCounters } from '../src/trace/counters.ts'
 import { createL0 } from '../src/vmm/index.ts'
@@ -73,7 +73,7 @@ for (const name of values.l1.split(',')) {
         l0: createL0({
           vms: [{
             image, initrd: vmmInitramfs(loadVmm(), files), memBytes: memory * MIB, smp, gic, el2: mode === 'hide' ? 'nvhe' : 'nvhe-or-vhe', recursion: mode === 'nested',
-            append: `quiet${mode === 'nvhe' || mode === 'nested' ? ` kvm-arm.mode=${mode}` : ''} -- ${options}`,
+            append: `${LINUX_QUIET}${mode === 'nvhe' || mode === 'nested' ? ` kvm-arm.mode=${mode}` : ''} -- ${options}`,
             console: byte => { printed += String.fromCharCode(byte) },
           }],
         }),

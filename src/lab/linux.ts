@@ -10,7 +10,13 @@ export interface LinuxHypervisor {
   readonly bootargs?: string
 }
 
-/** A VM of Linux with this EL2 takes. */
+/**
+ * For measurements. Every character on the console costs traps, and the self-tests of the crypto code run beside the first process for some
+ * hundred million instructions.
+ */
+export const LINUX_QUIET = 'quiet cryptomgr.notests'
+
+/** RAM of a VM with Linux and bench. */
 export const LINUX_MEMORY = 320 * 2 ** 20
 
 /** The initramfs; `files` are what vmm starts: `kernel`, and `initrd` if there is one. */

@@ -8,7 +8,7 @@ import { unwrapImage } from '../../arch/image/compressed.ts'
 import { BENCHMARKS, type Benchmark } from '../../lab/benchmarks.ts'
 import { neve2017 } from '../../lab/cost-models.ts'
 import { measure } from '../../lab/experiment.ts'
-import type { LinuxHypervisor } from '../../lab/linux.ts'
+import { LINUX_QUIET, type LinuxHypervisor } from '../../lab/linux.ts'
 import { benchmarksOf, configurationName, configurations, rowsOf, x86Rows, type Configuration, type GuestKind, type PaperRow, type PaperSelection, type ParavirtForm } from '../../lab/paper.ts'
 import { isDebianName } from '../debian/name.ts'
 import { decompress } from '../decompress.ts'
@@ -57,8 +57,7 @@ async function linuxHypervisor(name: string): Promise<LinuxHypervisor> {
   const bytes = isDebianName(name) ? (await (await import('../debian/image.ts')).debianImage(name)).image : inputFile('--l1', name)
   const image = await unwrapImage(bytes, decompress)
   if (!isArm64Image(image)) throw new BadInput('--l1', `${name} is not an arm64 Image`)
-  // Characters on its console cost most of the time.
-  return { image, vmm: loadVmm(), bootargs: 'quiet' }
+  return { image, vmm: loadVmm(), bootargs: LINUX_QUIET }
 }
 
 export const paperCommand = buildCommand({
