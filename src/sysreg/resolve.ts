@@ -64,8 +64,9 @@ export interface Compiled {
   readonly features: ReadonlySet<Feature>
   readonly gicVersion: GicVersion
   readonly has: (feature: RowFeature) => boolean
-  readonly reads: readonly CompiledAccess[]
-  readonly writes: readonly CompiledAccess[]
+  /** By row; a row is compiled when it is first accessed: few of the many are. */
+  readonly reads: (CompiledAccess | undefined)[]
+  readonly writes: (CompiledAccess | undefined)[]
   readonly masks: readonly Masks[]
   readonly contextTable: Int32Array
 }
@@ -112,7 +113,8 @@ function contextTable(has: (feature: RowFeature) => boolean): Int32Array {
 export function resolve(row: Row | undefined, direction: Direction, el: EL, controls: Controls): Resolution {
   if (row === undefined) return UNALLOCATED
   const compiled = compiledFor(controls.features, controls.gicVersion)
-  const access = (direction === 'write' ? compiled.writes : compiled.reads)[row.index]!
+  const table = direction === 'write' ? compiled.writes : compiled.reads
+  const access = table[row.index] ??= compileAccess(row, direction, compiled.has)
   const words = controls.file.i32
   const context = contextOf(compiled, words)
   const rules = access.rules[el]!
@@ -164,7 +166,7 @@ function compile(features: ReadonlySet<Feature>, gicVersion: GicVersion): Compil
   const rows = [...ROWS, IMPLEMENTATION_DEFINED]
   return {
     features, gicVersion, has, contextTable: contextTable(has),
-    reads: rows.map(row => compileAccess(row, 'read', has)), writes: rows.map(row => compileAccess(row, 'write', has)),
+    reads: Array.from(rows, () => undefined), writes: Array.from(rows, () => undefined),
     masks: rows.map(row => masksOf(row.fields, has)),
   }
 }
