@@ -1,0 +1,128 @@
+/**
+ * Debian's kernels on the bare machine and as plain VMs of L0: each boots to its shell, runs the list of commands of `do=list`, and says in
+ * which mode KVM came up. One row per boot, as a Markdown table.
+ *
+ *   node scripts/suite-boots.ts [--kernel 5.10,6.12-full] [--config NAME,..] [--smp 1,4] [--gic 3,2] [--log FOLDER]
+ *   node scripts/suite-boots.ts --sample TEXT [--most N]   a sample in which every pair of values occurs, or its first N, chosen by TEXT (a commit)
+ *   node scripts/suite-boots.ts --list                     names of the boots, none is run
+ *
+ * Kernels are those of `nidus fetch debian:X`. Exit status 1 if a boot is not as it should be.
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { cacheFolder } from '../src/cli/debian/cache.ts'
+import { checkList } from '../src/cli/debian/command-list.ts'
+import { BOOT_MARK } from '../src/cli/debian/init.ts'
+import { compareReleases, parseDebianName } from '../src/cli/debian/name.ts'
+import { fetchDebian, storedKernel } from '../src/cli/debian/store.ts'
+
+interface Config {
+  readonly name: string
+  readonly args: readonly string[]
+  readonly append?: string
+  /** The first kernel that knows the value of kvm-arm.mode. */
+  readonly since?: string
+  /** What the kernel says about EL2. */
+  readonly kvm: RegExp
+}
+
+const NONE = /HYP mode not available/, NVHE = /(Hyp|Hyp nVHE) mode initialized/, VHE = /\bVHE mode initialized/
+const CONFIGS: readonly Config[] = [
+  { name: 'v8.0-EL1', args: ['--arch', 'v8.0'], kvm: NONE },
+  { name: 'v8.4-EL1', args: ['--arch', 'v8.4'], kvm: NONE },
+  { name: 'v8.0-EL2', args: ['--arch', 'v8.0', '--el2'], kvm: NVHE },
+  { name: 'v8.1-EL2', args: ['--arch', 'v8.1', '--el2'], kvm: VHE },
+  { name: 'v8.4-EL2', args: ['--arch', 'v8.4', '--el2'], kvm: VHE },
+  { name: 'v8.4-EL2-hidden', args: ['--arch', 'v8.4', '--el2', '--hide', 'VHE'], kvm: NVHE },
+  { name: 'v8.4-EL2-nvhe', args: ['--arch', 'v8.4', '--el2'], append: 'kvm-arm.mode=nvhe', since: '6.1', kvm: NVHE },
+  { name: 'v8.4-EL2-protected', args: ['--arch', 'v8.4', '--el2'], append: 'kvm-arm.mode=protected', since: '6.1', kvm: /Protected (nVHE|hVHE) mode initialized/ },
+  { name: 'v8.4-EL2-nested', args: ['--arch', 'v8.4', '--el2'], append: 'kvm-arm.mode=nested', since: '6.16', kvm: /VHE\+NV2 mode initialized/ },
+  { name: 'v8.0-vm', args: ['--arch', 'v8.0', '--on', 'vm'], kvm: NONE },
+  { name: 'v8.4-vm', args: ['--arch', 'v8.4', '--on', 'vm'], kvm: NONE },
+]
+const KERNELS = ['5.10', '5.10-full', '6.1', '6.1-full', '6.12', '6.12-full', '7', '7-full']
+/** Host seconds after which a boot counts as hung. */
+const PATIENCE = 600
+
+const { values } = parseArgs({
+  options: {
+    kernel: { type: 'string', default: KERNELS.join() }, config: { type: 'string', default: CONFIGS.map(({ name }) => name).join() }, smp: { type: 'string', default: '1,4' },
+    gic: { type: 'string', default: '3,2' }, sample: { type: 'string' }, most: { type: 'string', default: '1000' }, list: { type: 'boolean', default: false }, log: { type: 'string' },
+  },
+})
+
+interface Boot { readonly kernel: string, readonly config: Config, readonly smp: string, readonly gic: string }
+const nameOf = ({ kernel, config, smp, gic }: Boot): string => `${kernel} ${config.name} ${smp} CPU${smp === '1' ? '' : 's'} GICv${gic}`
+
+function allBoots(): Boot[] {
+  const configs = values.config.split(',').map(name => CONFIGS.find(each => each.name === name) ?? fail(`there is no configuration '${name}'; there are ${CONFIGS.map(each => each.name).join(', ')}`))
+  return values.kernel.split(',').flatMap(kernel => configs.filter(({ since }) => since === undefined || kernel.startsWith('7') || compareReleases(kernel, since) >= 0)
+    .flatMap(config => values.smp.split(',').flatMap(smp => values.gic.split(',').map(gic => ({ kernel, config, smp, gic })))))
+}
+
+function fail(message: string): never {
+  process.stderr.write(`${message}\n`)
+  process.exit(2)
+}
+
+/** Greedy: the boot that covers most pairs of values not yet covered; ties by the seed. */
+function sample(boots: readonly Boot[], seed: string): Boot[] {
+  const valuesOf = (boot: Boot): string[] => [`kernel ${boot.kernel}`, boot.config.name, `smp ${boot.smp}`, `gic ${boot.gic}`]
+  const pairs = (boot: Boot): string[] => valuesOf(boot).flatMap((a, i, all) => all.slice(i + 1).map(b => `${a}/${b}`))
+  let state = [...seed].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 0x0100_0193), 0x811c_9dc5)
+  const random = (): number => {
+    state = Math.imul(state ^ (state >>> 15), 0x2c1b_3c6d) + 0x9e37_79b9 | 0
+    return state >>> 0
+  }
+  const left = new Set(boots.flatMap(pairs)), chosen: Boot[] = []
+  const shuffled = boots.map(boot => ({ boot, key: random() })).sort((a, b) => a.key - b.key).map(({ boot }) => boot)
+  while (left.size > 0) {
+    const best = shuffled.map(boot => ({ boot, gain: pairs(boot).filter(pair => left.has(pair)).length })).reduce((a, b) => (b.gain > a.gain ? b : a)).boot
+    chosen.push(best)
+    for (const pair of pairs(best)) left.delete(pair)
+  }
+  return chosen
+}
+
+interface Row { readonly boot: Boot, readonly wrong: readonly string[], readonly instructions: number, readonly seconds: number }
+
+function run(boot: Boot, release: string): Row {
+  const { kernel, config, smp, gic } = boot
+  const found = spawnSync(process.execPath, [
+    join(import.meta.dirname, '..', 'bin', 'nidus.js'), 'run', `debian:${kernel}`, ...config.args, '--smp', smp, '--gic', `v${gic}`, '--append', `do=list ${config.append ?? ''}`, '--timeout', String(PATIENCE), '--json',
+  ], { input: '', encoding: 'latin1', maxBuffer: 1 << 26 })
+  if (values.log !== undefined) writeFileSync(join(values.log, `${nameOf(boot).replaceAll(' ', '_')}.log`), found.stdout + found.stderr)
+  const report = JSON.parse(/^\{"exit".*$/m.exec(found.stderr)?.[0] ?? '{}') as { guestInstructions?: number, hostCpuMs?: number }
+  const wrong: string[] = []
+  if (found.status !== 0) wrong.push(`exit status ${found.status}: ${/^nidus: (.*)$/m.exec(found.stderr)?.[1] ?? 'no message'}`)
+  if (!found.stdout.includes(`Linux version ${release} `)) wrong.push(`${release} does not say its version`)
+  if (!found.stdout.includes(BOOT_MARK)) wrong.push('no shell')
+  else wrong.push(...checkList(found.stdout))
+  if (!config.kvm.test(found.stdout)) wrong.push(`the kernel does not say ${config.kvm.source}`)
+  if (smp !== '1' && !new RegExp(`Brought up 1 node, ${smp} CPUs`).test(found.stdout)) wrong.push(`not all ${smp} CPUs are up`)
+  for (const [trouble] of found.stdout.matchAll(/(WARNING: CPU|BUG:|Oops|Call trace:|rcu_\w+ self-detected stall).*/g)) wrong.push(trouble)
+  return { boot, wrong, instructions: report.guestInstructions ?? 0, seconds: (report.hostCpuMs ?? 0) / 1000 }
+}
+
+const boots = values.sample === undefined ? allBoots() : sample(allBoots(), values.sample).slice(0, Number(values.most))
+if (values.list) {
+  process.stdout.write(boots.map(boot => `${nameOf(boot)}\n`).join(''))
+  process.exit(0)
+}
+if (values.log !== undefined) mkdirSync(values.log, { recursive: true })
+const releases = new Map<string, string>()
+for (const kernel of new Set(boots.map(boot => boot.kernel))) {
+  const name = parseDebianName(`debian:${kernel}`), cache = cacheFolder()
+  releases.set(kernel, (storedKernel(name, cache) ?? await fetchDebian(name, {}, { cache })).release)
+}
+process.stdout.write('| kernel | configuration | CPUs | GIC | instructions | CPU s | result |\n|---|---|---|---|---|---|---|\n')
+let bad = 0
+for (const boot of boots) {
+  const release = releases.get(boot.kernel)!, { wrong, instructions, seconds } = run(boot, release)
+  if (wrong.length > 0) bad++
+  process.stdout.write(`| ${release} | ${boot.config.name} | ${boot.smp} | v${boot.gic} | ${(instructions / 1e9).toFixed(2)} G | ${seconds.toFixed(1)} | ${wrong.length === 0 ? 'ok' : `**${wrong.join('; ')}**`} |\n`)
+}
+process.stdout.write(`\n${boots.length - bad} of ${boots.length} boots are as they should be.\n`)
+process.exit(bad === 0 ? 0 : 1)
