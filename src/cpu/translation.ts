@@ -4,7 +4,7 @@
  */
 import { FSC, syndrome } from '../arch/esr.ts'
 import { PSTATE, elOf } from '../arch/pstate.ts'
-import { ACCESS as ENGINE } from '../engine/callbacks.ts'
+import { ACCESS as ENGINE, alignmentOf } from '../engine/callbacks.ts'
 import { ENTRY_FLAGS, KIND } from '../engine/tlb.ts'
 import type { AccessSize } from '../isa/semantics.ts'
 import { ACCESS, PERM, Translation, translate, withPan } from '../mmu/index.ts'
@@ -193,7 +193,7 @@ export class MemoryAccess {
   /** Translates all of the access; false after an exception. */
   #translateAccess(vaHi: number, vaLo: number, size: AccessSize, flags: number, kind: number): boolean {
     const view = this.#view, out = this.#out, write = (kind & ACCESS.write) !== 0
-    const misaligned = (vaLo & (size - 1)) !== 0
+    const misaligned = (vaLo & (alignmentOf(size, flags) - 1)) !== 0
     if (misaligned && this.#mustBeAligned(vaLo, size, flags, view)) {
       this.#alignmentFault(vaHi, vaLo, kind === ACCESS.write)
       return false

@@ -27,7 +27,15 @@ export const ACCESS = {
   AR: 0x80,
   /** SP is misaligned while SP alignment checking is on. Never reaches `read` or `write`. */
   SP_MISALIGNED: 0x100,
+  /** Three bits: 0, or 1 + log2 of the size of elements that need to be aligned, instead of the whole access. */
+  ELEMENTS_SHIFT: 9,
 } as const
+
+/** Bytes to which an access must be aligned where alignment is checked. */
+export function alignmentOf(size: number, flags: number): number {
+  const elements = flags >>> ACCESS.ELEMENTS_SHIFT
+  return elements === 0 ? size : 1 << (elements - 1)
+}
 
 export interface Callbacks {
   /**

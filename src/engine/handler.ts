@@ -152,6 +152,7 @@ export class HandlerCode extends Code {
       const address = W.shl(this.operand(operand.offset), W.i32(3))
       return W.load(type === I64 ? LOAD.i64 : LOAD.i32, address, POOL)
     }
+    if (operand.kind === 'halfword') return this.operand(operand.offset, type === I32 ? LOAD.i32_16s : LOAD.i64_16s)
     if (type === I32) return this.operand(operand.offset, LOAD.i32)
     return this.operand(operand.offset, operand.kind === 'word' ? LOAD.i64_32s : LOAD.i64)
   }

@@ -16,8 +16,8 @@ export type Role = 'source' | 'destination' | 'stack' | 'vector'
 export type Operand =
   | { readonly kind: Role, readonly field: string, readonly plus: number, readonly offset: number }
   | { readonly kind: 'condition', readonly offset: number }
-  /** A 32-bit immediate; a 64-bit one; one in the pool (`offset` holds its index). */
-  | { readonly kind: 'word' | 'doubleword' | 'pooled', readonly name: string, readonly offset: number }
+  /** A 32-bit immediate; one that has only 16 bits of room (small numbers); a 64-bit one; one in the pool (`offset` holds its index). */
+  | { readonly kind: 'word' | 'halfword' | 'doubleword' | 'pooled', readonly name: string, readonly offset: number }
   /** Distance of a branch within the page, in bytes of records. */
   | { readonly kind: 'distance', readonly name: string, readonly offset: number }
 
@@ -87,7 +87,12 @@ export class OperandLayout {
     const isWide = (o: Wanted): boolean => o.kind === 'doubleword'
     const isWord = (o: Wanted): boolean => o.kind === 'word' || o.kind === 'distance'
     for (const o of wanted) if (!isWide(o) && !isWord(o)) put(o, take(1))
-    for (const o of wanted) if (isWord(o)) put(o, take(2))
+    for (const o of wanted) {
+      if (!isWord(o)) continue
+      const offset = take(2)
+      if (offset !== undefined || o.kind === 'distance') put(o, offset)
+      else put({ kind: 'halfword', name: (o as { readonly name: string }).name }, take(1))
+    }
     for (const o of wanted) {
       if (!isWide(o)) continue
       const offset = take(4)
@@ -105,7 +110,7 @@ export class OperandLayout {
   distance(name: string): number { return this.at({ kind: 'word', name }).offset }
 }
 
-interface RegisterSlot { readonly offset: number, readonly lsb: number, readonly plus: number, readonly base: number, readonly stride: number, readonly at31: number }
+interface RegisterSlot { readonly offset: number, readonly lsb: number, readonly mask: number, readonly plus: number, readonly base: number, readonly stride: number, readonly at31: number }
 
 /** Writes the operands of one instruction into records, for one variant. No allocation but for 64-bit immediates. */
 export class RecordWriter {
@@ -127,7 +132,7 @@ export class RecordWriter {
       if (field === undefined) throw new Error(`${row.name}: no field ${operand.field}`)
       const vector = operand.kind === 'vector'
       const at31 = vector ? HOT.V + 31 * 16 : operand.kind === 'source' ? HOT.ZERO : operand.kind === 'destination' ? HOT.DUMMY : HOT.SP
-      this.registers.push({ offset: operand.offset, lsb: field.lsb, plus: operand.plus, base: vector ? HOT.V : HOT.X, stride: vector ? 16 : 8, at31 })
+      this.registers.push({ offset: operand.offset, lsb: field.lsb, mask: (1 << field.width) - 1, plus: operand.plus, base: vector ? HOT.V : HOT.X, stride: vector ? 16 : 8, at31 })
     }
   }
 
@@ -141,7 +146,7 @@ export class RecordWriter {
   /** `pool` returns the index of a 64-bit constant. */
   write(view: DataView, record: number, word: number, pool: (value: bigint) => number): void {
     for (const r of this.registers) {
-      const n = (((word >>> r.lsb) & 31) + r.plus) & 31
+      const n = (((word >>> r.lsb) & r.mask) + r.plus) & 31
       view.setUint16(record + r.offset, n === 31 ? r.at31 : r.base + n * r.stride, true)
     }
     for (const o of this.others) this.writeOther(o, view, record, word, pool)
@@ -155,7 +160,10 @@ export class RecordWriter {
     }
     if (!('name' in o)) return
     const value = this.immediate(o.name, word)
-    if (o.kind === 'word') view.setInt32(record + o.offset, Number(value), true)
+    if (o.kind === 'halfword') {
+      if (Number(value) !== (Number(value) << 16) >> 16) throw new Error(`${this.row.name}: ${o.name} = ${value} does not fit 16 bits of a decode record`)
+      view.setInt16(record + o.offset, Number(value), true)
+    } else if (o.kind === 'word') view.setInt32(record + o.offset, Number(value), true)
     else if (o.kind === 'distance') view.setInt32(record + o.offset, Number(value) * (RECORDS.SIZE / 4), true)
     else if (o.kind === 'doubleword') view.setBigInt64(record + o.offset, BigInt.asIntN(64, BigInt(value)), true)
     else view.setUint16(record + o.offset, pool(BigInt.asUintN(64, BigInt(value))), true)

@@ -89,7 +89,7 @@ function accessFlags(options: MemoryOptions | undefined): number {
   if (options === undefined) return 0
   const isv = options.isv
   return (options.unprivileged ? ACCESS.UNPRIVILEGED : 0) | (options.ordered ? ACCESS.ORDERED : 0) | (options.atomic ? ACCESS.ATOMIC : 0)
-    | (options.forUpdate ? ACCESS.FOR_UPDATE : 0)
+    | (options.forUpdate ? ACCESS.FOR_UPDATE : 0) | (options.elements ? (1 + Math.log2(options.elements)) << ACCESS.ELEMENTS_SHIFT : 0)
     | (isv === undefined ? 0 : ACCESS.ISV | (isv.sse ? ACCESS.SSE : 0) | (isv.sf ? ACCESS.SF : 0) | (isv.ar ? ACCESS.AR : 0))
 }
 

@@ -93,6 +93,8 @@ export const ALIASES: Readonly<Record<string, readonly Alias[]>> = {
     [`INS (element), ${letter}`, [{ when: always, assembly: `MOV <Vd>.${letter}[<#index:n>], <Vn>.${letter}[<#fromindex:n>]` }]],
     [`DUP (element, scalar), ${letter}`, [{ when: always, assembly: `MOV <${letter}d>, <Vn>.${letter}[<#index:n>]` }]],
   ])),
+  ...Object.fromEntries((['B', 'H', 'S'] as const).flatMap((letter, i) => (['S', 'U'] as const).map(sign =>
+    [`${sign}SHLL, ${letter}`, [{ when: (f: Fields) => f.immshift === 0, assembly: `${sign}XTL<Q=|2> <Vd>.${['8H', '4S', '2D'][i]!}, <Vn>.<T${letter}>` }]]))),
   'ORR (vector)': [{ when: f => f.Vn === f.Vm, assembly: 'MOV <Vd>.<TB>, <Vn>.<TB>' }],
   'NOT (vector)': [{ when: always, assembly: 'MVN <Vd>.<TB>, <Vn>.<TB>' }],
 }

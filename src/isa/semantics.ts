@@ -23,6 +23,8 @@ export interface MemoryOptions {
   readonly ordered?: boolean
   /** Exclusives and atomics: must be naturally aligned. A pair of registers is one access of `size` that is aligned as a whole. */
   readonly atomic?: boolean
+  /** The access is one of several elements of so many bytes: they must be aligned, not the whole. */
+  readonly elements?: 1 | 2 | 4 | 8
   /** The store half follows: check write permission at the load, as LSE atomics and compare-and-swap do. */
   readonly forUpdate?: boolean
   /** How a data abort's ISS describes the access (ISV=1): absent for pairs, writeback forms, exclusives, atomics and SIMD. */

@@ -7,18 +7,28 @@ import { dpRegister } from './a64/dp-register.ts'
 import { exclusive } from './a64/exclusive.ts'
 import { flags } from './a64/flags.ts'
 import { loadStoreSimd } from './a64/load-store-simd.ts'
+import { loadStoreStructures } from './a64/load-store-structures.ts'
 import { loadStore } from './a64/load-store.ts'
 import { lrcpc } from './a64/lrcpc.ts'
 import { pauth } from './a64/pauth.ts'
+import { simdIndexed } from './a64/simd-indexed.ts'
 import { simdLater } from './a64/simd-later.ts'
 import { simdMove } from './a64/simd-move.ts'
+import { simdPermute } from './a64/simd-permute.ts'
+import { simdShiftImmediate } from './a64/simd-shift-immediate.ts'
+import { simdThreeDifferent } from './a64/simd-three-different.ts'
+import { simdThreeSame } from './a64/simd-three-same.ts'
+import { simdTwoRegister } from './a64/simd-two-register.ts'
 import { system } from './a64/system.ts'
 import type { Field, Row, Variant } from './instruction.ts'
 
 /** Group name (a file of a64/) to its rows. */
 export const GROUPS: Readonly<Record<string, readonly Row[]>> = {
-  'dp-immediate': dpImmediate, 'dp-register': dpRegister, branch, 'load-store': loadStore, 'load-store-simd': loadStoreSimd, exclusive, atomic,
-  crc32: crc32Rows, pauth, flags, lrcpc, system, 'simd-move': simdMove, 'simd-later': simdLater,
+  'dp-immediate': dpImmediate, 'dp-register': dpRegister, branch, 'load-store': loadStore, 'load-store-simd': loadStoreSimd,
+  'load-store-structures': loadStoreStructures, exclusive, atomic,
+  crc32: crc32Rows, pauth, flags, lrcpc, system, 'simd-move': simdMove,
+  'simd-three-same': simdThreeSame, 'simd-three-different': simdThreeDifferent, 'simd-two-register': simdTwoRegister,
+  'simd-shift-immediate': simdShiftImmediate, 'simd-permute': simdPermute, 'simd-indexed': simdIndexed, 'simd-later': simdLater,
 }
 export const ROWS: readonly Row[] = Object.values(GROUPS).flat()
 

@@ -57,6 +57,17 @@ const registerList = (count: number): Part => c => {
   return count > 2 && field(c, 'Vt') + count <= 32 ? `{${registers[0]}-${registers[count - 1]}}` : `{${registers.join(', ')}}`
 }
 
+/** Registers of a single structure, without its index. */
+const elementList = (count: number, letter: string): Part => c => {
+  const first = field(c, 'Vt'), registers = Array.from({ length: count }, (_, i) => `v${(first + i) & 31}.${letter}`)
+  return count > 2 && first + count <= 32 ? `{${registers[0]}-${registers[count - 1]}}` : `{${registers.join(', ')}}`
+}
+/** The tables of TBL and TBX. */
+const tableList = (count: number): Part => c => {
+  const first = field(c, 'Vn'), registers = Array.from({ length: count }, (_, i) => `v${(first + i) & 31}.16b`)
+  return count > 2 && first + count <= 32 ? `{${registers[0]}-${registers[count - 1]}}` : `{${registers.join(', ')}}`
+}
+
 const PRINTERS: Readonly<Record<string, Part>> = {
   cond: c => CONDITIONS[field(c, 'cond')]!,
   bitmask: c => hex(BigInt.asUintN(field(c, 'sf') ? 64 : 32, logicalImmediate(field(c, 'N'), field(c, 'immr'), field(c, 'imms'))!)),
@@ -105,6 +116,8 @@ const PRINTERS: Readonly<Record<string, Part>> = {
     return `#${new Float64Array(new BigUint64Array([expandFloat(imm8, 64)]).buffer)[0]!.toFixed(8)}`
   },
   list1: registerList(1), list2: registerList(2), list3: registerList(3), list4: registerList(4),
+  ...Object.fromEntries([1, 2, 3, 4].flatMap(count => ['B', 'H', 'S', 'D'].map(letter => [`elements${count}${letter}`, elementList(count, letter.toLowerCase())]))),
+  table1: tableList(1), table2: tableList(2), table3: tableList(3), table4: tableList(4),
 }
 const ARRANGEMENTS: Readonly<Record<string, readonly [string, string]>> = { TB: ['8b', '16b'], TH: ['4h', '8h'], TS: ['2s', '4s'], TD: ['1d', '2d'] }
 

@@ -1,10 +1,10 @@
-/** Loads and stores of SIMD&FP registers, and LD1/ST1 of multiple structures. */
-import { instruction, type Row, unimplemented } from '../instruction.ts'
+/** Loads and stores of SIMD&FP registers. */
+import { instruction, type Row } from '../instruction.ts'
 import type { AccessSize, Semantics } from '../semantics.ts'
 import { signed } from './common.ts'
 import { registerOffset } from './load-store.ts'
 
-function baseAddress<V>(s: Semantics<V>): V {
+export function baseAddress<V>(s: Semantics<V>): V {
   s.checkFPEnabled()
   s.checkSPAlignment('Rn')
   return s.XSP('Rn', 64)
@@ -97,37 +97,4 @@ const pairs: Row[] = PAIR_MODES.flatMap(([mode, bits, operand]) => ([0, 1] as co
     })
 }))
 
-/** LD1 and ST1 of whole registers: in little-endian order the element size makes no difference. */
-const structures: Row[] = ([['ST1', 0], ['LD1', 1]] as const).flatMap(([name, L]) => ([[1, '0111'], [2, '1010'], [3, '0110'], [4, '0010']] as const).flatMap(([count, opcode]) => {
-  const move = <V>(s: Semantics<V>, Q: number, offset: V | undefined): void => {
-    const bytes = Q ? 16 : 8, base = baseAddress(s)
-    const addressOf = (n: number): V => n ? s.add(64, base, s.constant(64, n * bytes)) : base
-    const registers = ([0, 1, 2, 3] as const).slice(0, count)
-    const loaded: V[] = []
-    for (const n of registers) {
-      if (L) loaded.push(loadRegister(s, addressOf(n), bytes))
-      else s.store(addressOf(n), bytes, Q ? s.Q('Vt', n) : s.lane(s.Q('Vt', n), 64, 0))
-    }
-    if (offset !== undefined) s.setXSP('Rn', 64, s.add(64, base, offset))
-    loaded.forEach((value, n) => { s.setQ('Vt', value, n as 0 | 1 | 2 | 3) })
-  }
-  const list = `<list${count}>`
-  return [
-    instruction(`${name} (multiple structures), ${count}`, `${name} ${list}, [<Xn|SP>]`, `0 Q:1 001100 0 ${L} 000000 ${opcode} size:2 Rn:5 Vt:5`, { dynamic: ['size'] },
-      ({ Q }, s) => { move(s, Q, undefined) }),
-    instruction(`${name} (multiple structures), ${count}, immediate post-index`, `${name} ${list}, [<Xn|SP>], <#bytes>`,
-      `0 Q:1 001100 1 ${L} 0 11111 ${opcode} size:2 Rn:5 Vt:5`, { dynamic: ['size'], immediates: { bytes: { width: 32, of: f => count * (f.Q ? 16 : 8) } } },
-      ({ Q }, s) => { move(s, Q, s.constant(64, count * (Q ? 16 : 8))) }),
-    instruction(`${name} (multiple structures), ${count}, register post-index`, `${name} ${list}, [<Xn|SP>], <Xm>`,
-      `0 Q:1 001100 1 ${L} 0 Rm:5 ${opcode} size:2 Rn:5 Vt:5`, { dynamic: ['size'] }, ({ Q }, s) => { move(s, Q, s.X('Rm', 64)) }),
-  ]
-}))
-
-const later: Row[] = [
-  unimplemented('SIMD load/store multiple structures (LD2-LD4, ST2-ST4)', 'LDn/STn (multiple structures)', '0 Q:1 001100 0 L:1 000000 opcode:4 size:2 Rn:5 Vt:5'),
-  unimplemented('SIMD load/store multiple structures, post-index (LD2-LD4, ST2-ST4)', 'LDn/STn (multiple structures, post-index)', '0 Q:1 001100 1 L:1 0 Rm:5 opcode:4 size:2 Rn:5 Vt:5'),
-  unimplemented('SIMD load/store single structure', 'LDn/STn (single structure)', '0 Q:1 001101 0 L:1 rep:1 00000 opcode:3 S:1 size:2 Rn:5 Vt:5'),
-  unimplemented('SIMD load/store single structure, post-index', 'LDn/STn (single structure, post-index)', '0 Q:1 001101 1 L:1 rep:1 Rm:5 opcode:3 S:1 size:2 Rn:5 Vt:5'),
-]
-
-export const loadStoreSimd: readonly Row[] = [...singles, literal, ...pairs, ...structures, ...later]
+export const loadStoreSimd: readonly Row[] = [...singles, literal, ...pairs]

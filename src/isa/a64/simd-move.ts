@@ -1,31 +1,29 @@
 /** The SIMD&FP instructions that only move bits: copies, immediates, bitwise logic, FMOV. Arithmetic is listed in simd-later.ts. */
 import { instruction, type Row } from '../instruction.ts'
 import type { Semantics } from '../semantics.ts'
+import { setScalar } from './lanes.ts'
 
 /** V[d] of `Q ? 128 : 64` bits: the upper half of a 64-bit result is zero. */
 function setV<V>(s: Semantics<V>, Q: number, value: V): void {
   s.setQ('Vd', Q ? value : s.withLane(value, 64, 1, s.constant(64, 0)))
 }
 
-/** A scalar result: everything above it is zero. `value` is 64 bits, zero-extended. */
-const setScalar = <V>(s: Semantics<V>, value: V): void => { s.setQ('Vd', s.withLane(s.zeroVector(), 64, 0, value)) }
-
 /**
  * An element index is the static half of the register and a dynamic position in it: 16 indices of B would make 16 variants.
  * `suffix` is the part of imm5 below the index.
  */
-const ELEMENTS = [
+export const ELEMENTS = [
   { letter: 'B', bits: 8, index: 'half:1 immindex:3', suffix: '1' }, { letter: 'H', bits: 16, index: 'half:1 immindex:2', suffix: '10' },
   { letter: 'S', bits: 32, index: 'half:1 immindex:1', suffix: '100' }, { letter: 'D', bits: 64, index: 'half:1', suffix: '1000' },
 ] as const
-type Element = (typeof ELEMENTS)[number]
+export type Element = (typeof ELEMENTS)[number]
 
-const positionOf = (f: { readonly immindex?: number }, bits: number): number => (f.immindex ?? 0) * bits
-const indexOf = (f: { readonly half: number, readonly immindex?: number }, bits: number): number => f.half * (64 / bits) + (f.immindex ?? 0)
+export const positionOf = (f: { readonly immindex?: number }, bits: number): number => (f.immindex ?? 0) * bits
+export const indexOf = (f: { readonly half: number, readonly immindex?: number }, bits: number): number => f.half * (64 / bits) + (f.immindex ?? 0)
 
 /** The element as 64 bits, zero-extended; the immediate `position` is its first bit in the half. */
-function element<V>(s: Semantics<V>, register: string, e: Element, half: number): V {
-  const all = s.lane(s.Q(register), 64, half)
+export function element<V>(s: Semantics<V>, register: string, e: Element, half: number, plus: 0 | 1 | 2 | 3 = 0): V {
+  const all = s.lane(s.Q(register, plus), 64, half)
   if (e.bits === 64) return all
   return s.zeroExtendBits(64, e.bits, s.shr(64, all, s.imm('position', 64)))
 }
@@ -77,12 +75,14 @@ const copies: Row[] = ELEMENTS.flatMap(e => [
 
 /** Replaces the element of Vd at the immediate `position` in `half`; `value` is zero-extended from the element's size. */
 function insert<V>(s: Semantics<V>, e: Element, half: number, position: string, value: V): void {
-  const destination = s.Q('Vd')
-  if (e.bits === 64) return s.setQ('Vd', s.withLane(destination, 64, half, value))
+  s.setQ('Vd', inserted(s, s.Q('Vd'), e, half, position, value))
+}
+export function inserted<V>(s: Semantics<V>, destination: V, e: Element, half: number, position: string, value: V): V {
+  if (e.bits === 64) return s.withLane(destination, 64, half, value)
   const amount = s.imm(position, 64)
   const mask = s.shl(64, s.constant(64, (1n << BigInt(e.bits)) - 1n), amount)
   const kept = s.and(64, s.lane(destination, 64, half), s.not(64, mask))
-  s.setQ('Vd', s.withLane(destination, 64, half, s.or(64, kept, s.shl(64, value, amount))))
+  return s.withLane(destination, 64, half, s.or(64, kept, s.shl(64, value, amount)))
 }
 
 const insertElements: Row[] = ([
