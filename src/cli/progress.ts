@@ -9,7 +9,7 @@ export function createProgress(stream: NodeJS.WriteStream = process.stderr): Pro
   let shown = false
   return {
     update(text) {
-      stream.write(`\r\u001b[K${text.slice(0, Math.max(20, stream.columns - 1))}`)
+      stream.write(`\r\u001b[K${text.slice(0, (stream.columns || 80) - 1)}`)
       shown = true
     },
     clear() {
