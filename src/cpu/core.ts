@@ -60,6 +60,8 @@ export interface Environment {
   unimplemented(detail: Unimplemented): void
   /** The guest cannot go on: ends the run. */
   died(detail: string): void
+  /** Symbol at an address, for messages. */
+  readonly symbolAt?: ((pc: bigint) => string | undefined) | undefined
   /** EL1 takes the same exception for ever, which software at EL2 does not see: true if there is some in TypeScript that has been told. */
   stuck(pe: PE, vector: bigint, syndrome: number): boolean
 }

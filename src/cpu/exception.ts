@@ -4,7 +4,7 @@
  */
 import { ecOf, syndrome } from '../arch/esr.ts'
 import { PSTATE, elOf } from '../arch/pstate.ts'
-import { SLOT } from '../sysreg/index.ts'
+import { rowByKey, SLOT } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import { VECTOR, entryPSTATE, isIllegalReturn, reportedPSTATE, returnPSTATE, vectorOffset } from './entry-state.ts'
 import type { ExceptionType } from './entry-state.ts'
@@ -172,7 +172,16 @@ export class Exceptions {
     if (++pe.vectorFailures < (this.#core.el2 && target === 1 ? VECTOR_FAILURES_UNDER_EL2 : 1)) return
     pe.vectorFailures = 0
     if (target === 1 && environment.stuck(pe, vector, esr)) return
-    environment.died(`PE ${pe.index}: the exception vector 0x${vector.toString(16)} at EL${target} cannot be executed (ESR_EL${target} 0x${esr.toString(16)})`)
+    environment.died(`PE ${pe.index}: the exception vector 0x${vector.toString(16)} at EL${target} cannot be executed (ESR_EL${target} 0x${esr.toString(16)})${this.#lastUndefined(pe)}`)
+  }
+
+  /** The access that most likely led here, by name. */
+  #lastUndefined({ undefinedAccess }: PE): string {
+    if (undefinedAccess === undefined) return ''
+    const { word, pc, el } = undefinedAccess, key = (word >>> 5) & 0xffff, row = rowByKey(key), symbol = this.#core.environment.symbolAt?.(pc)
+    const name = row?.name ?? `S${key >>> 14}_${(key >>> 11) & 7}_C${(key >>> 7) & 15}_C${(key >>> 3) & 15}_${key & 7}`
+    const feature = row === undefined ? 'nothing is allocated there' : row.features.length > 0 ? row.features.join(' or ') : 'not accessible so'
+    return `; before it ${(word & (1 << 21)) !== 0 ? 'MRS' : 'MSR'} ${name} (${feature}) at PC 0x${pc.toString(16)}${symbol === undefined ? '' : ` <${symbol}>`}, EL${el}, was UNDEFINED`
   }
 
   #count(pe: PE, target: 1 | 2, type: ExceptionType, esr: number): void {

@@ -59,6 +59,9 @@ export class PE {
   /** Time of the change that may wake it, on the clock of the PE that made it. */
   changedAt = 0
 
+  /** The last system-register access that was UNDEFINED, for naming it when the guest dies of it. */
+  undefinedAccess: { readonly word: number, readonly pc: bigint, readonly el: number } | undefined
+
   /** Exceptions in a row that found a vector which cannot be executed. */
   vectorFailures = 0
 

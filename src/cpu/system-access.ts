@@ -56,6 +56,7 @@ export class SystemAccess {
         this.#trap(resolution.to, resolution.ec, (word >>> 5) & 0xffff, Rt, read)
         return
       case 'undefined':
+        core.pe.undefinedAccess = { word, pc: core.engine.state.pc, el: core.el }
         this.#exceptions.undefinedInstruction()
     }
   }

@@ -84,6 +84,7 @@ export class Machine {
       },
       firmware: pe => this.#firmware(pe),
       enterEL2: attached ? (pe, kind) => this.#enterEL2(pe, kind) : undefined,
+      symbolAt: options.symbolAt,
       unimplemented: detail => { this.#stop({ kind: 'unimplemented', detail: { ...detail, symbol: options.symbolAt?.(detail.pc) } }) },
       died: detail => { this.#stop({ kind: 'died', detail }) },
       // One VM of L0 must not take the others with it.
