@@ -83,6 +83,13 @@ test('modules come with what they depend on, in order', async () => {
   })
 })
 
+test('a module that does not unpack is bad input', async () => {
+  for (const extension of ['.xz', '.zst', '.gz']) {
+    const files = new Map([[`lib/modules/1/kernel/ext4.ko${extension}`, bytes('damaged')]])
+    await expect(collectModules(async wanted => new Map([...files].filter(([path]) => wanted(path))))).rejects.toThrow(BadInput)
+  }
+})
+
 test('the list of commands checks its own output', () => {
   const right = COMMAND_LIST.map(({ name, output }) => `CHECK ${name}: ${output}\r\n`).join('')
   expect(checkList(`boot\r\n${right}LIST-END\r\n`)).toEqual([])

@@ -1,4 +1,5 @@
 /** Kernel modules for the initramfs: what a disk, a share, a network card and a console need, with everything they depend on. */
+import { BadInput } from '../../arch/bad-input.ts'
 import { moduleName, readModuleInfo, type KernelModuleInfo } from '../../arch/image/kernel-module.ts'
 import { collect, decompressStream } from './package.ts'
 
@@ -38,12 +39,20 @@ export async function collectModules(read: ReadFiles): Promise<KernelModule[]> {
     for (const [path, bytes] of files) {
       const [, plain, , compression] = MODULE.exec(path)!
       const stream = decompressStream(compression!, bytes)
-      const module = stream === undefined ? bytes : await collect(await stream)
+      const module = stream === undefined ? bytes : await unpacked(path, stream)
       have.set(moduleOfPath(path)!, { path: plain!, bytes: module, info: readModuleInfo(module) })
     }
     names = new Set(inOrder(WANTED, have).flatMap(needs).filter(name => !have.has(name) && available.has(name)))
   }
   return inOrder(WANTED, have)
+}
+
+async function unpacked(path: string, stream: ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>): Promise<Uint8Array> {
+  try {
+    return await collect(await stream, path)
+  } catch (error) {
+    throw error instanceof BadInput ? error : new BadInput(path, `the module is damaged (${error instanceof Error ? error.message : String(error)})`)
+  }
 }
 
 const needs = ({ info }: KernelModule): readonly string[] => [...info.wishes, ...info.depends]

@@ -13,6 +13,9 @@ import { parseRecord, type PackageFile } from './apt.ts'
 
 type Bytes = ReadableStream<Uint8Array>
 
+/** Of one file in a package, in bytes: kernels have about 50 MB. */
+const LARGEST_FILE = 2 ** 29
+
 /** The regular files whose path (without a leading `./`) is wanted, by path. Nothing is written to disk. */
 export async function readPackage(deb: string, wanted: (path: string) => boolean, useDpkg = haveDpkgDeb()): Promise<Map<string, Uint8Array>> {
   const { stream, problem } = useDpkg ? throughDpkg(deb) : { stream: await member(deb, readFileSync(deb), 'data.tar'), problem: async () => undefined }
@@ -23,6 +26,7 @@ export async function readPackage(deb: string, wanted: (path: string) => boolean
   // An archive that ends early looks like a short one: the tool knows better.
   const said = await problem(files === undefined)
   if (files !== undefined && said === undefined) return files
+  if (error instanceof BadInput) throw error
   throw new BadInput(basename(deb), `the package is damaged (${said ?? (error instanceof Error ? error.message : String(error))})`)
 }
 
@@ -39,7 +43,13 @@ export async function identifyPackage(deb: string): Promise<PackageFile> {
 const plain = (path: string): string => path.replace(/^\.?\/+/, '')
 
 async function filesOf(tar: Bytes, wanted: (path: string) => boolean): Promise<Map<string, Uint8Array>> {
-  const entries = await unpackTar(tar, { filter: header => header.type === 'file' && wanted(plain(header.name)) })
+  const entries = await unpackTar(tar, {
+    filter: header => {
+      if (header.type !== 'file' || !wanted(plain(header.name))) return false
+      if (header.size > LARGEST_FILE) throw new BadInput(plain(header.name), `${header.size} bytes are more than a kernel has`)
+      return true
+    },
+  })
   return new Map(entries.flatMap(({ header, data }) => data === undefined ? [] : [[plain(header.name), data] as const]))
 }
 
@@ -90,6 +100,14 @@ async function unxz(bytes: Uint8Array): Promise<Bytes> {
 
 const through = (bytes: Uint8Array, transform: NodeJS.ReadWriteStream): Bytes => Readable.toWeb(Readable.from([bytes]).pipe(transform) as unknown as Readable) as Bytes
 
-export async function collect(stream: Bytes): Promise<Uint8Array> {
-  return new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer())
+/** All of a stream. A small file that unpacks to more than any kernel file has is bad input. */
+export async function collect(stream: Bytes, what: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of stream) {
+    size += chunk.length
+    if (size > LARGEST_FILE) throw new BadInput(what, `it unpacks to more than ${LARGEST_FILE} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
 }
