@@ -13,6 +13,8 @@ export interface VmDescription {
   /** arm64 Image or ELF, uncompressed. */
   readonly image: Uint8Array
   readonly initrd?: Uint8Array
+  /** multiboot,module nodes: a kernel and its ramdisk for Xen. */
+  readonly modules?: readonly { readonly bytes: Uint8Array, readonly bootargs?: string }[]
   readonly append?: string
   /** Replaces the generated device tree. */
   readonly dtb?: Uint8Array

@@ -47,6 +47,7 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
     image: description.image,
     ...(description.initrd ? { initrd: description.initrd } : {}),
     ...(description.dtb ? { dtb: description.dtb } : {}),
+    ...(description.modules ? { modules: description.modules } : {}),
     ...(description.append !== undefined ? { bootargs: description.append } : {}),
   })
 

@@ -56,7 +56,6 @@ function checkCombination(flags: Flags): void {
   if (flags.paravirt !== undefined && (flags.on !== 'vm' || !flags.el2)) throw new BadInput('--paravirt', 'it needs --on vm --el2')
   if (flags.paravirt !== undefined && hasNv) throw new BadInput('--paravirt', `${flags.arch} has FEAT_NV; the paravirtual method is for v8.0`)
   if (flags.board === 'moonshot' && flags.gic === 3) throw new BadInput('--gic', 'moonshot has a GICv2; choose --board virt')
-  if (flags.on === 'vm' && flags.module.length > 0) throw new BadInput('--module', 'modules are for the bare machine')
 }
 
 export const runCommand = buildCommand({
@@ -71,6 +70,7 @@ export const runCommand = buildCommand({
       '  nidus run guests/built/bench --on vm --smp 2 --stat',
       '  nidus run guests/built/mini-kvm-nvhe --el2 --smp 2 --initrd guests/built/bench --append vcpus=2',
       '  nidus run guests/built/mini-kvm-vhe --on vm --el2 --arch v8.4 --smp 2 --initrd guests/built/bench --append vcpus=2',
+      '  nidus run xen-4.20-arm64 --on vm --el2 --mem 1G --module Image,console=hvc0 --module initrd.gz --append "dom0_mem=384M console=dtuart dtuart=/pl011@9000000"',
       '  nidus run debian:6.12 --append do=list',
       '  nidus run Image --initrd initrd.gz --append console=ttyAMA0 --until login: --timeout 60',
       '',
@@ -132,7 +132,7 @@ export const runCommand = buildCommand({
             onEnd: (_, end) => { vmEnd = end },
             vms: [{
               image, memBytes: flags.mem, smp: flags.smp ?? 1, console: console_.output, el2: flags.el2 ? 'nvhe-or-vhe' : 'none',
-              ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(append === undefined ? {} : { append }),
+              ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(append === undefined ? {} : { append }), ...(modules.length === 0 ? {} : { modules }),
               ...(flags.paravirt === undefined ? {} : { paravirt: flags.paravirt, onRewritten: tellRewriting }),
             }],
           }),
