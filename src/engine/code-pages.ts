@@ -22,6 +22,13 @@ const EVICTED_AT_ONCE = 64
 const FOOTER = { RAM_PAGE: RECORDS.RAM_OFFSET, STORES: RECORDS.RAM_OFFSET + 4, USED: RECORDS.RAM_OFFSET + 8 } as const
 const NO_PAGE = -1
 
+/** Whoever else has something made of decoded instructions. Told before they are forgotten. */
+export interface Dependent {
+  forget(records: number, from: number, to: number): void
+  release(records: number): void
+  releaseAll(): void
+}
+
 interface Entry { readonly decoding: Decoding, readonly near: RecordWriter, readonly far: RecordWriter | undefined }
 
 export class CodePages {
@@ -41,6 +48,7 @@ export class CodePages {
   private readonly free: number[] = []
   private hand = 0
   private readonly pool = (value: bigint): number => this.constant(value)
+  dependent: Dependent | undefined
 
   /** `late` provides the handlers that the interpreter lacks. */
   constructor(buffer: ArrayBuffer, layout: Layout, tlb: Tlb, interpreter: Interpreter, features: ReadonlySet<Feature>, late: (variant: Variant) => Decoding) {
@@ -99,6 +107,7 @@ export class CodePages {
   }
 
   private release(records: number): void {
+    this.dependent?.release(records)
     const page = this.words[(records + FOOTER.RAM_PAGE) >>> 2]!
     this.words[this.layout.pageRecords / 4 + page] = 0
     this.words[(records + FOOTER.RAM_PAGE) >>> 2] = NO_PAGE
@@ -128,10 +137,19 @@ export class CodePages {
     return this.view.getUint32(this.layout.ramBase + page * PAGE_SIZE + ((record - records) >>> 2), true)
   }
 
+  variantAt(records: number, record: number): Variant { return this.variantOf(this.word(records, record)) }
+
+  private variantOf(word: number): Variant { return this.decoder.decode(word) ?? UNDEFINED_VARIANT }
+
+  /** Fills the record if nothing is in it. */
+  ensure(records: number, record: number): void {
+    if (this.view.getUint16(record, true) === HANDLER.UNDECODED) this.decode(records, record)
+  }
+
   /** Fills the record at `record` of the page with records at `records`. */
   decode(records: number, record: number): void {
     const word = this.word(records, record)
-    const variant = this.decoder.decode(word) ?? UNDEFINED_VARIANT
+    const variant = this.variantOf(word)
     const entry = this.entries[variant.index] ??= this.entryOf(variant), { decoding } = entry
     let writer = entry.near, handler = decoding.handler
     if (decoding.far !== undefined) {
@@ -180,11 +198,14 @@ export class CodePages {
       return
     }
     // The instruction before may have been fused with the first of them.
-    for (let at = Math.max((from >>> 2) - 1, 0); at <= (to - 1) >>> 2; at++) this.view.setUint16(records + at * RECORDS.SIZE, HANDLER.UNDECODED, true)
+    const first = Math.max((from >>> 2) - 1, 0)
+    this.dependent?.forget(records, records + first * RECORDS.SIZE, records + (((to - 1) >>> 2) + 1) * RECORDS.SIZE)
+    for (let at = first; at <= (to - 1) >>> 2; at++) this.view.setUint16(records + at * RECORDS.SIZE, HANDLER.UNDECODED, true)
   }
 
   /** Forgets everything decoded; pages keep their records' place. */
   invalidateAll(): void {
+    this.dependent?.releaseAll()
     for (let i = 0; i < this.allocated; i++) {
       const records = this.layout.recordPages + i * RECORDS.STRIDE
       this.bytes.fill(0, records, records + RECORDS.END)

@@ -16,11 +16,13 @@ import type { Decoding } from './interpreter.ts'
 import { interpreterModule } from './modules.ts'
 import type { InterpreterModule } from './modules.ts'
 import { SoftFloat } from './floating-point.ts'
-import { BACKING, BACKING_STRIDE, CRC_TABLES, HOT, MAXIMUM_PES, PAGE_FLAGS, PAGE_SHIFT, REGISTER_FILES, REGISTER_FILE_SLOTS, REGISTER_FILE_STRIDE, layoutFor } from './layout.ts'
+import { BACKING, BACKING_STRIDE, CRC_TABLES, HOT, MAXIMUM_PES, PAGE_FLAGS, PAGE_SHIFT, REGISTER_FILES, REGISTER_FILE_SLOTS, REGISTER_FILE_STRIDE, SIDE, layoutFor } from './layout.ts'
 import type { Layout } from './layout.ts'
 import { Ram } from './ram.ts'
 import { State } from './state.ts'
 import { Tlb } from './tlb.ts'
+import { Translator } from './translator/translator.ts'
+import type { TranslatorStatistics } from './translator/translator.ts'
 
 export interface EngineOptions {
   /** Bytes of guest RAM, up to about 3 GiB. */
@@ -37,10 +39,15 @@ export interface EngineOptions {
   readonly barriers?: boolean
   /** Pages of decoded instructions kept (16 KiB each). */
   readonly codePages?: number
+  /** Translate what is hot (tier T1). The guest cannot tell. */
+  readonly translate?: boolean
+  /** Taken branches to an instruction before it is translated. */
+  readonly translateAfter?: number
 }
 
 const RAM_PA = 0x4000_0000
 const CODE_PAGES = 4096
+const TRANSLATE_AFTER = 500
 /** Instructions per call of the generated code: a function that never returns never gets its optimised version. */
 const SLICE = 100_000
 const WASM_PAGE = 0x1_0000
@@ -70,12 +77,14 @@ export class Engine {
   private helpers: WebAssembly.Exports | undefined
   private readonly loop: () => void
   private exactLoop: (() => void) | undefined
+  private readonly translator: Translator | undefined
 
   /** @throws RangeError when RAM does not fit into a 32-bit memory. */
   constructor(options: EngineOptions) {
     const ramPa = options.ramPa ?? RAM_PA
     this.options = options
-    this.layout = layoutFor(options.ramSize, options.codePages ?? CODE_PAGES)
+    const translate = (options.translate ?? false) && !(options.exact ?? false)
+    this.layout = layoutFor(options.ramSize, options.codePages ?? CODE_PAGES, translate ? SIDE.PAGES : 0)
     const wasmPages = this.layout.bytes / WASM_PAGE
     this.memory = new WebAssembly.Memory({ initial: wasmPages, maximum: wasmPages })
     const { buffer } = this.memory
@@ -90,12 +99,20 @@ export class Engine {
     new Int32Array(buffer, CRC_TABLES, 256).set(crcTable(false))
     new Int32Array(buffer, CRC_TABLES + 1024, 256).set(crcTable(true))
 
-    this.made = interpreterModule({ exact: options.exact ?? false, barriers: options.barriers ?? false })
+    this.made = interpreterModule({ exact: options.exact ?? false, barriers: options.barriers ?? false, translate })
     this.pages = new CodePages(buffer, this.layout, this.tlb, this.made.interpreter, options.features, variant => this.lateHandler(variant))
     this.ram = new Ram(buffer, this.layout, ramPa, this.pages)
     this.imports = { memory: this.memory, ...this.functions(options.callbacks) }
     this.loop = this.instantiate(this.made.module)
     if (options.exact) this.exactLoop = this.loop
+    if (translate) {
+      const table = this.tables[0]!, { firstRegion } = this.made.interpreter
+      this.translator = new Translator(
+        buffer, this.layout, this.pages, options.translateAfter ?? TRANSLATE_AFTER, { barriers: options.barriers ?? false },
+        () => ({ ...this.imports, ...this.helpers }), (slot, region) => { table.set(firstRegion + slot, region) },
+      )
+      this.pages.dependent = this.translator
+    }
   }
 
   /** Address of the register file, in the hot block of a PE. */
@@ -134,6 +151,7 @@ export class Engine {
         this.state.i32[HOT.RECORDS / 4] = 0
         callbacks.fetch(this.state.pcHigh, this.state.pcLow)
       },
+      hot: (record: number) => { this.translator?.hot(this.words[HOT.RECORDS / 4]! >>> 0, record >>> 0) },
       decode: (record: number) => { this.pages.decode(this.words[HOT.RECORDS / 4]! >>> 0, record >>> 0) },
       read: (vaHi: number, vaLo: number, size: AccessSize, flags: number) => { callbacks.read(vaHi, vaLo, size, flags) },
       write: (vaHi: number, vaLo: number, size: AccessSize, flags: number) => { callbacks.write(vaHi, vaLo, size, flags) },
@@ -183,7 +201,7 @@ export class Engine {
 
   /** Executes exactly one instruction. */
   step(): void {
-    this.exactLoop ??= this.instantiate(interpreterModule({ exact: true, barriers: this.options.barriers ?? false }).module)
+    this.exactLoop ??= this.instantiate(interpreterModule({ exact: true, barriers: this.options.barriers ?? false, translate: this.translator !== undefined }).module)
     this.execute(this.exactLoop, 1)
   }
 
@@ -203,6 +221,7 @@ export class Engine {
       } finally {
         this.running = false
       }
+      this.translator?.flush()
       const left = words[HOT.LEFT / 4]! / 16
       counts[current]! += this.slice - left
       overrun = -left
@@ -250,6 +269,9 @@ export class Engine {
   invalidateInstructions(pa: number, size: number): void {
     this.pages.written(pa - this.ram.pa, size)
   }
+
+  /** What the translator has done; undefined without it. */
+  get translation(): TranslatorStatistics | undefined { return this.translator?.statistics }
 
   /** Forgets all decoded instructions: after something that decoding depends on has changed. */
   invalidateAllInstructions(): void {

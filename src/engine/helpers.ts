@@ -49,6 +49,8 @@ export const IMPORTS: Readonly<Record<string, readonly [readonly ValueType[], re
   fetch: [[], []],
   /** Fills the decode record at this address. */
   decode: [[I32], []],
+  /** A branch to the record at this address has become hot. */
+  hot: [[I32], []],
   read: [[I32, I32, I32, I32], []],
   write: [[I32, I32, I32, I32], []],
   setExclusive: [[I32, I32, I32], []],

@@ -17,11 +17,12 @@ import { HandlerCode, barrierMatters } from './handler.ts'
 import type { Frame, HandlerOptions } from './handler.ts'
 import { addressOfRecord, declareHelpers, defineHelpers, hot, tlbEntry } from './helpers.ts'
 import type { Helpers } from './helpers.ts'
-import { HOT, RECORDS, TLB } from './layout.ts'
+import { HEAT, HOT, RECORDS, SIDE, TLB } from './layout.ts'
 import { OperandLayout } from './record.ts'
 import type { Operand } from './record.ts'
 import { DYNAMIC_CONDITION, Recorder } from './recorder.ts'
 import type { Effect, Recording } from './recorder.ts'
+import { EXIT } from './translator/exit.ts'
 import type { Label } from './wasm/code.ts'
 import { parameter } from './wasm/code.ts'
 import * as W from './wasm/expression.ts'
@@ -31,6 +32,8 @@ import { ModuleBuilder } from './wasm/module.ts'
 export interface InterpreterOptions extends HandlerOptions {
   /** Check the budget at every instruction. */
   readonly exact: boolean
+  /** Count taken branches and run regions of the translator; the exact interpreter only passes over them. */
+  readonly translate: boolean
 }
 
 /** Handlers that belong to no instruction. */
@@ -39,7 +42,9 @@ export const HANDLER = {
   UNDECODED: 0,
   /** The end of a page. */
   PAGE_END: 1,
-  FIRST: 2,
+  /** A translated region begins here: see SIDE of layout.ts. */
+  REGION: 2,
+  FIRST: 3,
 } as const
 
 /** How a variant is entered into a decode record. */
@@ -62,6 +67,8 @@ export interface Interpreter {
   /** Handler of B.cond to the same page. */
   readonly conditionalBranch: number
   readonly mainHandlers: number
+  /** Place of region 0 in the table. */
+  readonly firstRegion: number
 }
 
 /** Instructions with the same static fields but `cond` share a recording. */
@@ -186,20 +193,24 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
   }))
 
   const run = module.declare([], [], 'run')
-  const rareType = module.type([I32, I32], [])
-  module.exportTable('table', decodings.filter(decoding => decoding === undefined).length)
-  module.define(run, dispatchLoop(main, fused.map(i => [main[i]!, main[branchAt]!]), rareType, helpers, options))
+  const types = { rare: module.type([I32, I32], []), region: module.type([I32], [I32]) }
+  const firstRegion = decodings.filter(decoding => decoding === undefined).length
+  module.exportTable('table', firstRegion + (options.translate ? SIDE.REGIONS : 0))
+  module.define(run, dispatchLoop(main, fused.map(i => [main[i]!, main[branchAt]!]), types, firstRegion, helpers, options))
   defineHelpers(module, helpers)
   const mainHandlers = main.length + fused.length
-  return { bytes: module.toBytes(), decodings, firstLate: HANDLER.FIRST + mainHandlers, conditionalBranch: number(branchAt), mainHandlers }
+  return { bytes: module.toBytes(), decodings, firstLate: HANDLER.FIRST + mainHandlers, conditionalBranch: number(branchAt), mainHandlers, firstRegion }
 }
 
 const ZERO = W.i32(0)
 const SIZE = W.i32(RECORDS.SIZE)
 
-function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Body])[], rareType: number, helpers: Helpers, options: InterpreterOptions): HandlerCode {
+
+function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Body])[], types: { readonly rare: number, readonly region: number }, firstRegion: number, helpers: Helpers, options: InterpreterOptions): HandlerCode {
   const code = new HandlerCode(0, helpers, options)
   const record = code.newLocal(I32), credit = code.newLocal(I32), target = code.newLocal(I64), distance = code.newLocal(I32), entry = code.newLocal(I32)
+  const handler = code.newLocal(I32), heat = code.newLocal(I32), warmth = code.newLocal(I32)
+  const counting = options.translate && !options.exact
   const spent = W.leS(W.sub(credit, record), ZERO)
   const leaveAt = (pc: W.Expression, left: W.Expression): void => {
     code.store(STORE.i64, ZERO, pc, HOT.PC)
@@ -210,6 +221,15 @@ function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Bo
   const leaveOrJump = (jump: Label): void => {
     code.if(W.leS(credit, ZERO), () => leaveAt(target, credit))
     code.branch(jump)
+  }
+
+  /** One taken branch to `record`. */
+  const count = (): void => {
+    if (!counting) return
+    code.set(heat, W.and(W.shrU(record, W.i32(3)), W.i32(HEAT.MASK)))
+    code.set(warmth, W.sub(W.load(LOAD.i32_16u, heat, HEAT.BASE), W.i32(1)))
+    code.store(STORE.i32_16, heat, warmth, HEAT.BASE)
+    code.if(W.eqz(warmth), () => code.callVoid(helpers.imports['hot']!, record))
   }
 
   code.set(target, hot(HOT.PC, LOAD.i64))
@@ -235,11 +255,16 @@ function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Bo
   code.store(STORE.i32, ZERO, record, HOT.RECORDS)
   code.set(record, W.add(record, W.shl(W.and(W.wrap(target), W.i32(0xfff)), W.i32(2))))
   code.set(credit, W.add(credit, record))
+  count()
 
   const exhausted = code.block()
   const far = code.block()
   const abandon = code.block()
   const next = code.loop()
+  // Where there are regions, the handler may be another than the record says.
+  if (options.translate) code.set(handler, W.load(LOAD.i32_16u, record))
+  const dispatch = options.translate ? code.loop() : next
+  const handlerNumber = options.translate ? handler : W.load(LOAD.i32_16u, record)
   const advance = (): void => {
     code.set(record, W.add(record, SIZE))
     if (options.exact) code.branchIf(exhausted, spent)
@@ -253,12 +278,44 @@ function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Bo
       code.set(credit, W.add(W.add(credit, distance), W.i32(-RECORDS.SIZE)))
       code.set(record, W.add(record, distance))
       code.branchIf(exhausted, spent)
+      count()
       code.branch(next)
     },
     branchFar: to => {
       code.set(target, to)
       code.branch(far)
     },
+  }
+  const sideField = (offset: number): W.Expression =>
+    W.load(LOAD.i32_16u, W.add(W.load(LOAD.i32, hot(HOT.RECORDS), RECORDS.SIDE), W.shrU(W.sub(record, hot(HOT.RECORDS)), W.i32(2))), offset)
+  const ownHandler = (): void => {
+    code.set(handler, sideField(2))
+    code.branch(dispatch)
+  }
+  const regionHandler = (): void => {
+    if (!options.translate) return code.unreachable()
+    if (options.exact) return ownHandler()
+    // Where it goes on: translator/lower.ts.
+    code.expression(credit)
+    code.callIndirect(types.region, W.add(sideField(0), W.i32(firstRegion)))
+    code.setStack(record)
+    code.set(credit, hot(HOT.CREDIT))
+    code.if(W.eqz(record), () => {
+      code.set(target, hot(HOT.PC, LOAD.i64))
+      leaveOrJump(jump)
+    })
+    code.set(entry, W.and(record, W.i32(EXIT.MASK)))
+    code.set(record, W.and(record, W.i32(~EXIT.MASK)))
+    code.if(W.eq(entry, W.i32(EXIT.SIDE)), () => {
+      code.set(handler, W.load(LOAD.i32_16u, record))
+      code.if(W.eq(handler, W.i32(HANDLER.REGION)), ownHandler)
+      code.branch(dispatch)
+    })
+    code.if(W.eq(entry, W.i32(EXIT.TAKEN)), () => {
+      code.branchIf(exhausted, spent)
+      count()
+    })
+    code.branch(next)
   }
   const handlers: (() => void)[] = [
     () => {
@@ -270,6 +327,7 @@ function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Bo
       code.set(credit, W.sub(credit, record))
       leaveOrJump(jump)
     },
+    regionHandler,
     ...main.map(body => () => {
       code.handler(body.recording, body.layout, frame, body.near)
       advance()
@@ -287,20 +345,21 @@ function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Bo
   const labels: Label[] = []
   const rare = code.block()
   for (let i = handlers.length - 1; i >= 0; i--) labels[i] = code.block()
-  code.branchTable(labels, rare, W.load(LOAD.i32_16u, record))
+  code.branchTable(labels, rare, handlerNumber)
   for (const handler of handlers) {
     code.end()
     handler()
   }
   code.end() // rare
   code.callVoid(helpers.spill, record, credit)
-  code.callIndirect(rareType, W.sub(W.load(LOAD.i32_16u, record), W.i32(handlers.length)), record, credit)
+  code.callIndirect(types.rare, W.sub(handlerNumber, W.i32(handlers.length)), record, credit)
   code.set(credit, hot(HOT.CREDIT))
   code.branchIf(abandon, hot(HOT.REDIRECT))
   code.set(record, W.add(record, SIZE))
   code.branchIf(exhausted, spent)
   code.branch(next)
   code.end() // next
+  if (options.translate) code.end() // dispatch
   code.end() // abandon
   code.store(STORE.i32, ZERO, ZERO, HOT.REDIRECT)
   code.set(target, hot(HOT.PC, LOAD.i64))

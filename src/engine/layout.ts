@@ -92,11 +92,19 @@ export const TLB = {
   STRIDE: (2 * 1024 + 512) * 16,
 } as const
 
-/** Decode records of one 4 KiB page: 1024 of 16 bytes, the record that stands for the page's end, and the page's RAM offset. */
+/** How often taken branches to a record may still come before the translator is told: 16 bits each, by a hash of the record's address. */
+export const HEAT = { BASE: TLB.BASE + TLB.CONTEXTS * TLB.STRIDE, ENTRIES: 16384, MASK: 2 * 16384 - 1 - 1 } as const
+
+/** Beside the records of a page with translated regions: per record 16 bits for the region's slot, 16 for the handler it stands for. */
+export const SIDE = { SIZE: 4, STRIDE: 4096, PAGES: 1024, REGIONS: 8192 } as const
+
+/** Decode records of one 4 KiB page: 1024 of 16 bytes, the record that stands for the page's end, and words about the page. */
 export const RECORDS = {
   SIZE: 16,
   END: 1024 * 16,
   RAM_OFFSET: 1024 * 16 + 16,
+  /** i32: address of the side page (SIDE). */
+  SIDE: 1024 * 16 + 28,
   STRIDE: 1024 * 16 + 32,
 } as const
 
@@ -111,6 +119,9 @@ export interface Layout {
   readonly pageFlags: number
   readonly recordPages: number
   readonly recordPageCount: number
+  /** Pages of SIDE; none without the translator. */
+  readonly sidePages: number
+  readonly sidePageCount: number
   readonly ramBase: number
   readonly ramSize: number
   /** Of the whole memory. */
@@ -127,13 +138,14 @@ export const PAGE_FLAGS = {
 const align = (n: number, to: number): number => Math.ceil(n / to) * to
 
 /** @throws RangeError when RAM and the parts before it exceed what a 32-bit memory holds. */
-export function layoutFor(ramSize: number, recordPageCount: number): Layout {
+export function layoutFor(ramSize: number, recordPageCount: number, sidePageCount = 0): Layout {
   const pages = align(ramSize, PAGE_SIZE) / PAGE_SIZE
-  const pageRecords = TLB.BASE + TLB.CONTEXTS * TLB.STRIDE
+  const pageRecords = HEAT.BASE + HEAT.ENTRIES * 2
   const pageFlags = pageRecords + pages * 4
   const recordPages = align(pageFlags + pages, 64)
-  const ramBase = align(recordPages + recordPageCount * RECORDS.STRIDE, WASM_PAGE)
+  const sidePages = align(recordPages + recordPageCount * RECORDS.STRIDE, 64)
+  const ramBase = align(sidePages + sidePageCount * SIDE.STRIDE, WASM_PAGE)
   const bytes = align(ramBase + pages * PAGE_SIZE, WASM_PAGE)
   if (bytes > 0x1_0000_0000) throw new RangeError(`${ramSize} bytes of RAM do not fit beside the engine's tables`)
-  return { pageRecords, pageFlags, recordPages, recordPageCount, ramBase, ramSize: pages * PAGE_SIZE, bytes }
+  return { pageRecords, pageFlags, recordPages, recordPageCount, sidePages, sidePageCount, ramBase, ramSize: pages * PAGE_SIZE, bytes }
 }

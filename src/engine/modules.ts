@@ -16,7 +16,7 @@ function lateHandlers(barriers: boolean): LateHandlers {
 }
 
 export function interpreterModule(options: InterpreterOptions): InterpreterModule {
-  const key = `${options.exact} ${options.barriers}`
+  const key = `${options.exact} ${options.barriers} ${options.translate}`
   let known = made.get(key)
   if (known === undefined) {
     const interpreter = generateInterpreter(options)

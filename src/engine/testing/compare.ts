@@ -18,6 +18,8 @@ export interface CompareOptions {
   readonly exact: boolean
   /** Without the data TLB: every access through JavaScript. */
   readonly slow: boolean
+  /** Everything that a taken branch reaches is translated. */
+  readonly translate?: boolean
   readonly variants?: readonly Variant[]
 }
 
@@ -57,7 +59,7 @@ class Comparison {
     this.options = options
     this.random = new Random(options.seed)
     this.flat = createFlat({
-      ramSize: RAM_SIZE, ramPa: RAM_PA, exact: options.exact, slow: options.slow, codePages: 8,
+      ramSize: RAM_SIZE, ramPa: RAM_PA, exact: options.exact, slow: options.slow, codePages: 8, translate: options.translate ?? false, translateAfter: 1,
       pauth: {
         addPAC: (_, pointer, modifier) => addPAC(pointer, modifier, KEY, POINTERS),
         authenticate: (key, pointer, modifier) => authenticate(pointer, modifier, KEY, key.endsWith('B') ? 1 : 0, POINTERS),

@@ -28,6 +28,8 @@ export interface FlatOptions {
   readonly pauth?: Pick<Callbacks, 'addPAC' | 'authenticate' | 'strip' | 'genericPAC'>
   /** Never fill the data TLB: every access takes the slow path. */
   readonly slow?: boolean
+  readonly translate?: boolean
+  readonly translateAfter?: number
 }
 
 export interface Flat {
@@ -94,6 +96,7 @@ export function createFlat(options: FlatOptions): Flat {
   const engineOptions: EngineOptions = {
     ramSize: options.ramSize, features: options.features ?? new Set(FEATURES), callbacks,
     ...(options.ramPa === undefined ? {} : { ramPa: options.ramPa }), ...(options.exact === undefined ? {} : { exact: options.exact }),
+    ...(options.translate === undefined ? {} : { translate: options.translate }), ...(options.translateAfter === undefined ? {} : { translateAfter: options.translateAfter }),
     ...(options.codePages === undefined ? {} : { codePages: options.codePages }), ...(options.barriers === undefined ? {} : { barriers: options.barriers }),
   }
   flat.engine = new Engine(engineOptions)
