@@ -15,7 +15,7 @@ describe('decode', () => {
     [0xd5033fdf, 'ISB'],
     [0x00000000, 'UDF'],
     [0x4e083c00, 'UMOV, D'],
-    [0x1e202820, 'Floating-point data-processing (2 source)'],
+    [0x1e202820, 'FADD (scalar)'],
   ])('%#x', (word, name) => { expect(decode(word)?.row.name).toBe(name) })
 
   test.each([

@@ -49,6 +49,9 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   DGH: 'binutils 2.40 has it only with an extension switched on', CLRBHB: 'binutils writes clearbhb',
 }
 
+/** Arithmetic in half precision: FEAT_FP16 is in no profile. */
+const isHalfPrecision = (text: string): boolean => /^(f|[su]cvtf)/.test(text) && /\b(h\d+|v\d+\.(\d?h))/.test(text)
+
 const words = (perRow: number, seed: number): readonly number[] => {
   const r = new Random(seed)
   return ROWS.filter(row => row.implemented).flatMap(row => Array.from({ length: perRow }, () => ((r.bits() & ~row.mask) | row.value) >>> 0))
@@ -66,7 +69,7 @@ describe.skipIf(!installed())('disassembler against objdump', () => {
     const expected = objdump(tested, mode)
     const differ = tested.flatMap((word, i) => {
       const ours = disassemble(word, { pc: BigInt(BASE + 4 * i), aliases: mode === 'aliases' }), theirs = expected[i]!
-      if (decode(word) === undefined) return theirs.includes('undefined') ? [] : [`${word.toString(16)}: UNDEFINED, objdump has ${theirs}`]
+      if (decode(word) === undefined) return theirs.includes('undefined') || isHalfPrecision(theirs) ? [] : [`${word.toString(16)}: UNDEFINED, objdump has ${theirs}`]
       return normalise(ours) === normalise(theirs) ? [] : [`${word.toString(16)}: ${ours}, objdump has ${theirs}`]
     })
     expect(differ.slice(0, 20)).toEqual([])

@@ -87,7 +87,6 @@ describe('oracle', () => {
     ['MRS X0, MIDR_EL1', 0xd5380000, { kind: 'systemAccess', word: 0xd5380000 }],
     ['MSR DAIFSet, #2', 0xd50342df, { kind: 'writePstate', field: 'DAIFSet', value: 2 }],
     ['the marker hint', 0xd5032fdf, { kind: 'hint', marker: true }],
-    ['FADD D0, D1, D0', 0x1e602820, { kind: 'unimplemented', row: 'Floating-point data-processing (2 source)' }],
     ['a load with SP not aligned', 0xf94003e0, { kind: 'SPAlignment' }],
   ] as const)('%s is told to the CPU', (_, word, event) => {
     const state = put(createOracleState(), { SP: 8n })

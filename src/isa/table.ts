@@ -2,17 +2,19 @@
 import { atomic } from './a64/atomic.ts'
 import { branch } from './a64/branch.ts'
 import { crc32Rows } from './a64/crc32.ts'
+import { crypto } from './a64/crypto.ts'
 import { dpImmediate } from './a64/dp-immediate.ts'
 import { dpRegister } from './a64/dp-register.ts'
 import { exclusive } from './a64/exclusive.ts'
 import { flags } from './a64/flags.ts'
 import { loadStoreSimd } from './a64/load-store-simd.ts'
+import { fpScalar } from './a64/fp-scalar.ts'
 import { loadStoreStructures } from './a64/load-store-structures.ts'
 import { loadStore } from './a64/load-store.ts'
 import { lrcpc } from './a64/lrcpc.ts'
 import { pauth } from './a64/pauth.ts'
+import { simdFp } from './a64/simd-fp.ts'
 import { simdIndexed } from './a64/simd-indexed.ts'
-import { simdLater } from './a64/simd-later.ts'
 import { simdMove } from './a64/simd-move.ts'
 import { simdPermute } from './a64/simd-permute.ts'
 import { simdShiftImmediate } from './a64/simd-shift-immediate.ts'
@@ -28,7 +30,8 @@ export const GROUPS: Readonly<Record<string, readonly Row[]>> = {
   'load-store-structures': loadStoreStructures, exclusive, atomic,
   crc32: crc32Rows, pauth, flags, lrcpc, system, 'simd-move': simdMove,
   'simd-three-same': simdThreeSame, 'simd-three-different': simdThreeDifferent, 'simd-two-register': simdTwoRegister,
-  'simd-shift-immediate': simdShiftImmediate, 'simd-permute': simdPermute, 'simd-indexed': simdIndexed, 'simd-later': simdLater,
+  'simd-shift-immediate': simdShiftImmediate, 'simd-permute': simdPermute, 'simd-indexed': simdIndexed,
+  'simd-fp': simdFp, 'fp-scalar': fpScalar, crypto,
 }
 export const ROWS: readonly Row[] = Object.values(GROUPS).flat()
 

@@ -1,4 +1,4 @@
-/** The SIMD&FP instructions that only move bits: copies, immediates, bitwise logic, FMOV. Arithmetic is listed in simd-later.ts. */
+/** The SIMD&FP instructions that only move bits: copies, immediates, bitwise logic, FMOV. */
 import { instruction, type Row } from '../instruction.ts'
 import type { Semantics } from '../semantics.ts'
 import { setScalar } from './lanes.ts'

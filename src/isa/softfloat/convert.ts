@@ -77,6 +77,7 @@ export function toFixedJS(f: Format, op: bigint, env: Environment): bigint {
   const overflow = value !== BigInt.asIntN(32, value)
   if (overflow) env.raise(FPSR.IOC)
   else if (!exact) env.raise(FPSR.IXC)
-  const whole = exact && !overflow && !(a.kind === 'zero' && a.sign === 1)
+  // Of the zeros only +0 itself, not -0 or a number that was flushed.
+  const whole = exact && !overflow && (a.kind !== 'zero' || op === 0n)
   return BigInt.asUintN(32, value) | (whole ? 1n << 32n : 0n)
 }
