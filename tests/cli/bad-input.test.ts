@@ -96,8 +96,10 @@ describe('what the guest does', { timeout: 60_000 }, () => {
   })
 
   test('Ctrl-C ends with 130', async () => {
-    const child = spawn(process.execPath, ['--no-warnings', 'bin/nidus.js', 'run', file('forever', image([spin]))], { stdio: ['pipe', 'ignore', 'ignore'] })
-    setTimeout(() => { child.kill('SIGINT') }, 3000)
+    const child = spawn(process.execPath, ['--no-warnings', 'bin/nidus.js', 'run', bench, '--append', 'ops=1000000000'], { stdio: ['pipe', 'pipe', 'ignore'] })
+    // It has started when the guest prints.
+    child.stdout.once('data', () => { child.kill('SIGINT') })
+    child.stdout.resume()
     expect(await new Promise(resolve => { child.on('exit', code => { resolve(code) }) })).toBe(130)
   })
 })
