@@ -9,7 +9,7 @@ import { CYCLES_PER_COUNT } from '../cpu/timers.ts'
 /** Most instructions of one turn, whether another PE waits for its own or not: bounds how long `interrupted` and snapshots wait. */
 const ALONE = 200_000
 /** The same for its cycles: a guest that does nothing but trap executes few instructions. */
-const ALONE_CYCLES = 4_000_000
+const ALONE_CYCLES = 1_000_000
 /** Interrupts taken in a row before one instruction runs: EL2 software that leaves a line up must not hang the host. */
 const INTERRUPTS_IN_A_ROW = 64
 

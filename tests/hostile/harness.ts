@@ -7,12 +7,19 @@
  *   memory that is nobody's keeps its pattern, and the pattern is not seen in the VM's memory, registers or console;
  *   the other VM runs its benchmarks to the end.
  */
+import { EC } from '../../src/arch/esr.ts'
+import type { ExceptionClass } from '../../src/arch/esr.ts'
+import { createBoard } from '../../src/arch/board.ts'
+import { deviceTreeOf } from '../../src/arch/device-tree.ts'
+import { writeFdt } from '../../src/arch/fdt.ts'
+import type { GicVersion } from '../../src/arch/gic.ts'
+import { HANDLERS } from '../../src/hypervisor/exits.ts'
 import type { L0Environment, PhysicalMemory } from '../../src/hypervisor/host.ts'
 import type { L0 } from '../../src/hypervisor/run.ts'
 import type { Vm } from '../../src/hypervisor/vm.ts'
 import { Machine } from '../../src/machine/machine.ts'
 import { SLOT } from '../../src/sysreg/index.ts'
-import type { TraceEvent } from '../../src/trace/event.ts'
+import type { TraceEvent, TraceSink } from '../../src/trace/event.ts'
 import { createL0 } from '../../src/vmm/index.ts'
 import { HCR } from './values.ts'
 import { MEMORY, RAM_BASE } from './plan.ts'
@@ -45,15 +52,32 @@ export interface Budget { readonly exits: number, readonly instructions: number,
 export const BUDGET: Budget = { exits: 2500, instructions: 60_000, nanoseconds: 20_000_000 }
 const NEIGHBOUR = { instructions: 3_000_000, nanoseconds: 100_000_000 }
 
+/** Exits that reached each handler, by the name of its exception class, from here on. */
+export function countHandlers(): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>(), handlers = HANDLERS as Record<ExceptionClass, (typeof HANDLERS)[ExceptionClass]>
+  for (const [name, ec] of Object.entries(EC)) {
+    const handler = handlers[ec]
+    counts.set(name, 0)
+    handlers[ec] = (core, vcpu, exit) => {
+      counts.set(name, counts.get(name)! + 1)
+      return handler(core, vcpu, exit)
+    }
+  }
+  return counts
+}
+
 /** Memory that is nobody's. As a descriptor it would be a table far away. */
 const PATTERN = 0x9d3c_5ae7
 /** The top of the neighbour's RAM, which it does not use. */
 const SECRET = 0x7b1e_c4d3
-const SECRET_SIZE = 1 << 20
+const SECRET_SIZE = 1 << 17
+/** Of each area, at its two ends: touching a page of RAM for the first time is what takes time here. */
+const POISONED = 1 << 17
 const TRAPS = HCR.VM | HCR.IMO | HCR.FMO | HCR.AMO | (1n << 19n) | HCR.RW
 const MOST_VIOLATIONS = 8
 
-export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = BUDGET): Report {
+/** `observe` sees every event of the machine, for looking into a program. */
+export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = BUDGET, observe?: TraceSink): Report {
   const violations: string[] = []
   const violated = (what: string): void => { if (violations.length < MOST_VIOLATIONS) violations.push(what) }
   const counts = { vEL2: 0, L2: 0, entries: 0, exits: 0, executed: 0 }
@@ -62,6 +86,7 @@ export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = B
   let text = '', running: Machine | undefined, l0: L0 | undefined, guard: MemoryGuard | undefined
 
   const onEvent = (event: TraceEvent): void => {
+    observe?.(event)
     if (event.kind === 'eret' && event.from === 2) {
       since[event.pe] = event.instructions
       const hcr = running?.cpu.pes[event.pe]!.file.u64[SLOT.HCR_EL2]
@@ -84,8 +109,8 @@ export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = B
       return l0 = createL0({
         policy: plan.policy,
         vms: [
-          { image: hostileImage(plan), memBytes: MEMORY.hostile, smp: plan.vcpus, el2: plan.offered, recursion: plan.recursion, console: byte => { printed.push(byte) } },
-          { image: neighbour, memBytes: MEMORY.neighbour, append: 'ops=2 warm=1', console: byte => { text += String.fromCharCode(byte) } },
+          { image: hostileImage(plan), dtb: deviceTree(plan.gic), memBytes: MEMORY.hostile, smp: plan.vcpus, el2: plan.offered, recursion: plan.recursion, console: byte => { printed.push(byte) } },
+          { image: neighbour, dtb: deviceTree(plan.gic), memBytes: MEMORY.neighbour, append: 'ops=2 warm=1', console: byte => { text += String.fromCharCode(byte) } },
         ],
       })({ ...environment, memory: guard.memory }) as L0
     },
@@ -117,11 +142,20 @@ export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = B
     if (!finished()) violated(`the other VM did not finish: ${JSON.stringify(text.slice(-200))}`)
   }
   checkTables(l0!, violated)
+  const traceHash = machine.traceHash()
   poison.check(violated)
-  if (containsPattern(Uint8Array.from(printed))) violated('the pattern was printed')
+  if (firstPattern(Buffer.from(printed)) >= 0) violated('the pattern was printed')
   return {
-    ...counts, seed: plan.seed, instructions: machine.instructions, outcome: ended, detail, neighbour: finished() ? 'done' : stopped ? 'stopped' : 'lost', traceHash: machine.traceHash(), violations,
+    ...counts, seed: plan.seed, instructions: machine.instructions, outcome: ended, detail, neighbour: finished() ? 'done' : stopped ? 'stopped' : 'lost', traceHash, violations,
   }
+}
+
+/** The neighbour's; the hostile program does not look at its own. Making one for each program takes longer than many programs. */
+const deviceTrees = new Map<GicVersion, Uint8Array>()
+function deviceTree(gic: GicVersion): Uint8Array {
+  let bytes = deviceTrees.get(gic)
+  if (bytes === undefined) deviceTrees.set(gic, bytes = writeFdt(deviceTreeOf(createBoard({ name: 'virt', gic, memBytes: MEMORY.neighbour, el2: false, virtioSlots: 0 }), { modules: [] })))
+  return bytes
 }
 
 /** L0's view of physical memory: what it touches must be its own, or of the VM that it serves. */
@@ -161,12 +195,18 @@ class MemoryGuard {
   }
 }
 
+interface Area { readonly from: number, readonly to: number, readonly word: number }
+
 /** Fills what is nobody's with a pattern, and looks afterwards that it is still there, and nowhere else. */
 class Poison {
   readonly #machine: Machine
   readonly #l0: L0
   /** [from, to), and what must stand there. */
-  readonly #areas: { readonly from: number, readonly to: number, readonly word: number }[] = []
+  readonly #areas: Area[] = []
+  /** Of the poison in each VM's share of L0's memory. */
+  readonly #ends: number[] = []
+  /** Pages of RAM that have been written. */
+  readonly #written = new Set<number>()
 
   constructor(machine: Machine, l0: L0) {
     this.#machine = machine
@@ -177,64 +217,62 @@ class Poison {
     taken.sort((a, b) => a.from - b.from)
     let at = RAM_BASE
     for (const { from, to } of taken) {
-      if (from > at) this.#areas.push({ from: at, to: from, word: PATTERN })
+      if (from - at > 2 * POISONED) this.#areas.push({ from: at, to: at + POISONED, word: PATTERN }, { from: from - POISONED, to: from, word: PATTERN })
       at = to
     }
     const neighbour = l0.vms[1]!.memory.slots.find(slot => slot.kind === 'ram')!
     this.#areas.push({ from: neighbour.pa + neighbour.size - SECRET_SIZE, to: neighbour.pa + neighbour.size, word: SECRET })
-    for (const { from, to, word } of this.#areas) this.#words(from, to).fill(word)
     // What L0 has not allocated yet: pages come zeroed, so that the pattern must vanish with the allocation.
-    for (const vm of l0.vms) {
-      const { from, to } = vm.pages.untouched
-      this.#words(from, to).fill(PATTERN)
+    for (const { from, to, word } of [...this.#areas, ...this.#untouched()]) this.#bytes(from, to).set(patternBytes(word, to - from))
+    const { engine } = machine.cpu, take = engine.takeDirtyPages.bind(engine)
+    engine.takeDirtyPages = () => {
+      const pages = take()
+      for (const page of pages) this.#written.add(page)
+      return pages
     }
   }
 
-  /** RAM itself: what is written here is no event of the machine. */
-  #words(from: number, to: number): Uint32Array {
-    const bytes = this.#machine.cpu.engine.ram.bytes(from, to - from)
-    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  /** Clipped to what was poisoned: L0 allocates upwards. */
+  #untouched(): Area[] {
+    return this.#l0.vms.map((vm, n) => {
+      const { from, to } = vm.pages.untouched, end = this.#ends[n] ??= Math.min(to, from + POISONED)
+      return { from: Math.min(from, end), to: end, word: PATTERN }
+    })
   }
 
+  /** RAM itself: what is written here is no event of the machine. */
+  #bytes(from: number, to: number): Buffer { return asBuffer(this.#machine.cpu.engine.ram.bytes(from, to - from)) }
+
   check(violated: (what: string) => void): void {
-    const unused = this.#l0.vms.map(vm => ({ ...vm.pages.untouched, word: PATTERN }))
-    for (const { from, to, word } of [...this.#areas, ...unused]) {
-      const at = firstOther(this.#words(from, to), word)
-      if (at >= 0) violated(`0x${(from + 4 * at).toString(16)} was written`)
+    for (const { from, to, word } of [...this.#areas, ...this.#untouched()]) {
+      const bytes = this.#bytes(from, to), expected = patternBytes(word, to - from)
+      if (!bytes.equals(expected)) violated(`0x${(from + bytes.findIndex((byte, i) => byte !== expected[i])).toString(16)} was written`)
     }
     const [hostile] = this.#l0.vms as [Vm]
     for (const slot of hostile.memory.slots) {
       if (slot.kind !== 'ram') continue
-      const all = this.#words(slot.pa, slot.pa + slot.size)
-      for (const pattern of [PATTERN, SECRET]) {
-        const at = all.indexOf(pattern)
-        if (at >= 0) violated(`the VM has read the pattern: at IPA 0x${(slot.ipa + 4 * at).toString(16)}`)
+      for (const page of this.#written) {
+        const pa = RAM_BASE + 4096 * page
+        if (pa < slot.pa || pa >= slot.pa + slot.size) continue
+        const at = firstPattern(this.#bytes(pa, pa + 4096))
+        if (at >= 0) violated(`the VM has read the pattern: at IPA 0x${(pa - slot.pa + slot.ipa + at).toString(16)}`)
       }
     }
     for (const vcpu of hostile.vcpus) {
-      for (const [name, file] of [['virtual', vcpu.virtual.u64], ['shadow', vcpu.shadow.u64], ['general', vcpu.x]] as const) {
-        for (const value of file) if (holdsPattern(value)) violated(`the pattern is in a ${name} register`)
+      for (const [name, values] of [['virtual', vcpu.virtual.u64], ['shadow', vcpu.shadow.u64], ['general', vcpu.x], ['FP', vcpu.fp]] as const) {
+        if (firstPattern(asBuffer(values)) >= 0) violated(`the pattern is in a ${name} register`)
       }
-      if (containsPattern(vcpu.fp)) violated('the pattern is in an FP register')
     }
   }
 }
 
-function firstOther(words: Uint32Array, word: number): number {
-  for (let i = 0; i < words.length; i++) if (words[i] !== word) return i
-  return -1
-}
+const asBuffer = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer => Buffer.from(buffer as ArrayBuffer, byteOffset, byteLength)
 
-const holdsPattern = (value: bigint): boolean => [value & 0xffff_ffffn, value >> 32n].some(half => half === BigInt(PATTERN) || half === BigInt(SECRET))
+const PATTERNS = new Map([PATTERN, SECRET].map(word => [word, asBuffer(new Uint32Array(Math.max(POISONED, SECRET_SIZE) / 4).fill(word))]))
+const patternBytes = (word: number, size: number): Buffer => PATTERNS.get(word)!.subarray(0, size)
 
-function containsPattern(bytes: Uint8Array): boolean {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  for (let at = 0; at + 4 <= bytes.length; at++) {
-    const word = view.getUint32(at, true)
-    if (word === PATTERN || word === SECRET) return true
-  }
-  return false
-}
+/** At any alignment. */
+const firstPattern = (bytes: Buffer): number => Math.max(...[PATTERN, SECRET].map(word => bytes.indexOf(patternBytes(word, 4))))
 
 /** Every leaf of every table of L0 lies in the VM's memory, or is a page made for this VM. */
 function checkTables(l0: L0, violated: (what: string) => void): void {

@@ -4,7 +4,7 @@ import type { Assembler, Random } from '../assembler.ts'
 import { encode } from '../../src/isa/encode.ts'
 import { MEMORY, RAM_BASE } from './plan.ts'
 import type { Plan } from './plan.ts'
-import { anyAddress, anyValue, AT_ROWS, CACHE_ROWS, DEVICE_PAGES, livelyRegister, registerBelow, TLBI_ROWS, valueFor } from './values.ts'
+import { anyAddress, anyRegister, anyValue, AT_ROWS, CACHE_ROWS, DEVICE_PAGES, hypervisorRegister, livelyRegister, registerBelow, TLBI_ROWS, valueFor } from './values.ts'
 import { key } from './vectors.ts'
 
 export const ROUTINES = 10
@@ -19,6 +19,20 @@ export function nestedCode(a: Assembler, r: Random, plan: Plan): void {
     a.hvc(0x100 + n)
     a.b(`nested ${n}`)
   }
+  // A hypervisor that L1 runs: names of EL2, returns.
+  a.label('nested hypervisor')
+  for (let i = 0; i < 16; i++) {
+    const row = r.chance(60) ? hypervisorRegister(r, 'write') : anyRegister(r, 'write')
+    if (r.chance(50)) a.mrs((r.chance(60) ? hypervisorRegister(r, 'read') : anyRegister(r, 'read')).key, r.below(20))
+    else {
+      a.mov(0, valueFor(r, row))
+      a.msr(row.key, 0)
+    }
+    if (r.chance(10)) step(a, r, plan, `hypervisor.${i}`)
+  }
+  a.eret()
+  a.hvc(0x200)
+  a.b('nested hypervisor')
   // EL0 of a nested VM, and of a host at virtual EL2.
   a.label('user')
   for (let i = 0; i < 6; i++) step(a, r, plan, `user.${i}`)
@@ -26,7 +40,7 @@ export function nestedCode(a: Assembler, r: Random, plan: Plan): void {
   a.b('user')
 }
 
-const IMPLEMENTED = INSTRUCTIONS.filter(row => !/^(Advanced|Crypto|Floating|Conversion|HLT|DCPS|DRPS|HINT, marker)/.test(row.name))
+const IMPLEMENTED = INSTRUCTIONS.filter(row => row.implemented && !/^(HLT|DCPS|DRPS|HINT, marker)/.test(row.name))
 /** Instructions that leave nothing but registers and memory changed; branches go anywhere. */
 const STRAIGHT = IMPLEMENTED.filter(row => !/^(B|BL|BLR\w*|BR\w*|RET\w*|ERET\w*|CBN?Z|TBN?Z|WF[EI]|HVC|SMC|SVC)\b/.test(row.name) && !/^(MSR|SYS)/.test(row.name))
 
@@ -38,7 +52,7 @@ export function anyInstruction(r: Random, kind: 'straight' | 'all'): number {
     // Handlers' registers stay out of it most of the time.
     fields[name] = /^R[a-z]\d?$/.test(name) && r.chance(95) ? bits % 21 : bits
   }
-  return encode(row, fields)
+  return row.valid(fields) ? encode(row, fields) : encode('NOP')
 }
 
 function step(a: Assembler, r: Random, plan: Plan, name: string): void {
@@ -63,7 +77,15 @@ function step(a: Assembler, r: Random, plan: Plan, name: string): void {
       a.msr(key(r.pick(['CNTV_CTL_EL0', 'CNTP_CTL_EL0'])), 0)
       return r.chance(60) ? a.op('WFI') : undefined
     case 12: return stage1(a, r)
-    case 13: return a.op('FMOV (general), D from X', { Rn: r.below(20), Vd: r.below(32) })
+    case 13:
+      // FP and pointer authentication, each allowed by EL1 first.
+      a.mov(0, 3n << 20n)
+      a.msr(key('CPACR_EL1'), 0)
+      a.mov(0, 0x30d0_0800n | (r.chance(40) ? 0xc800_2000n : 0n))
+      a.msr(key('SCTLR_EL1'), 0)
+      a.isb()
+      a.op('PACIA', { Rn: r.below(20), Rd: r.below(20) })
+      return a.op('FMOV (general), D from X', { Rn: r.below(20), Vd: r.below(32) })
     case 14:
       if (r.chance(50)) return a.op('BRK', { imm16: r.below(0x10000) })
       a.mov(0, BigInt(r.pick([0x8400_0000, 0x8400_0001, 0x8400_0002, 0x8400_0008, 0xc400_0003, 0, 0x1234])))

@@ -6,7 +6,7 @@ import { Random } from '../assembler.ts'
 export const MEGABYTE = 1 << 20
 export const RAM_BASE = 0x4000_0000
 /** RAM of the machine, the part of it that is L0's, the hostile VM and its neighbour. The rest belongs to nobody. */
-export const MEMORY = { machine: 20 * MEGABYTE, reserved: 2 * MEGABYTE, hostile: 8 * MEGABYTE, neighbour: 8 * MEGABYTE } as const
+export const MEMORY = { machine: 16 * MEGABYTE, reserved: MEGABYTE, hostile: 6 * MEGABYTE, neighbour: 8 * MEGABYTE } as const
 /** Where the loader puts an Image (2 MiB into the VM's RAM): the generator writes tables with these addresses. */
 export const IMAGE_BASE = RAM_BASE + 2 * MEGABYTE
 
@@ -42,7 +42,8 @@ export function planOf(seed: number): Plan {
     hide: profile === 'v8.4' && r.chance(30) ? [r.pick(['FEAT_FGT', 'FEAT_ECV', 'FEAT_S2FWB', 'FEAT_TTL', 'FEAT_TLBIRANGE', 'FEAT_PAuth', 'FEAT_E0PD'] as const)] : [],
     board: gic === 2 && r.chance(40) ? 'moonshot' : 'virt',
     offered: r.chance(50) ? 'nvhe-or-vhe' : e2h ? 'vhe' : 'nvhe',
-    recursion: r.chance(25),
+    // It needs FEAT_NV2.
+    recursion: r.chance(profile === 'v8.4' ? 50 : 10),
     pes: vcpus + (r.chance(70) ? 1 : 0),
     policy: r.chance(30) ? 'split' : 'lazy',
     reserved: r.chance(25) ? 3 * MEGABYTE / 8 : MEMORY.reserved,

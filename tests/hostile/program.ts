@@ -138,13 +138,19 @@ class Program {
     a.mov(27, BigInt(r.below(10)))
     a.store(27, 28, 3, STATE.returns)
     const table = r.below(100)
-    a.adr(0, table < 45 ? 'identity' : table < 75 ? 'lazy' : `random ${r.below(RANDOM_PAGES)}`)
+    a.adr(0, table < 40 ? 'identity' : table < 65 ? 'lazy' : table < 75 ? 'flags' : `random ${r.below(RANDOM_PAGES)}`)
     a.mov(1, BigInt(r.chance(70) ? 1 + r.below(3) : r.below(0x10000)) << 48n)
     a.or(0, 0, 1)
     if (r.chance(4)) a.mov(0, r.u64())
     a.msr(key('VTTBR_EL2'), 0)
-    this.#write('VTCR_EL2', table >= 75 && r.chance(40) ? anyVtcr(r) : r.chance(97) ? 0x8000_3559n : r.u64())
+    this.#write('VTCR_EL2', table >= 75 && r.chance(40) ? anyVtcr(r) : r.chance(97) ? 0x8000_3559n | (table >= 65 && r.chance(80) ? r.pick([1n, 3n]) << 21n : 0n) : r.u64())
     if (r.chance(40)) this.#interfaceControl()
+    // Debug exceptions of the nested VM are L1's: BRK, and software steps.
+    if (r.chance(8)) {
+      this.#write('MDCR_EL2', 1n << 8n)
+      this.#write('MDSCR_EL1', 1n)
+    }
+    if (r.chance(8)) this.#write('CPTR_EL2', r.pick([0x33ff_0000n, 0x400n, 0n, 0x300_0000n]) | (r.chance(50) ? 0x33ffn : 0n))
     if (r.chance(15)) this.#write(r.pick(['CPTR_EL2', 'MDCR_EL2', 'HSTR_EL2', 'CNTHCTL_EL2', 'CNTVOFF_EL2', 'HFGRTR_EL2', 'HFGWTR_EL2', 'HFGITR_EL2', 'HDFGRTR_EL2', 'HDFGWTR_EL2', 'VMPIDR_EL2', 'VPIDR_EL2', 'VNCR_EL2']), r.chance(60) ? r.u64() : anyValue(r))
     // VBAR_EL1 of what runs below has two names; the wrong one does no harm, or is skipped.
     a.adr(0, 'vectors below')
@@ -157,18 +163,22 @@ class Program {
     }
     this.#setVectors()
     a.bl('watchdog')
-    let hcr = HCR.RW | (r.chance(88) ? HCR.VM : 0n) | (r.chance(75) ? HCR.IMO | HCR.FMO : 0n) | (r.chance(15) ? r.u64() & r.u64() : 0n)
+    let hcr = HCR.RW | (r.chance(88) ? HCR.VM : 0n) | (r.chance(94) ? HCR.IMO | HCR.FMO : 0n) | (r.chance(15) ? r.u64() & r.u64() : 0n)
     if (this.#plan.e2h && r.chance(90)) hcr |= HCR.E2H
     else if (r.chance(90)) hcr &= ~HCR.E2H
     if (r.chance(90)) hcr &= ~(HCR.TGE | HCR.DC)
     if (r.chance(97)) hcr &= ~HCR.HCD
-    if (r.chance(15)) hcr |= r.pick([HCR.TWI, HCR.TWI | HCR.TWE, HCR.VI, HCR.VF, HCR.VSE | HCR.AMO, HCR.NV, HCR.NV | HCR.NV1, HCR.NV | HCR.NV2, HCR.NV | HCR.NV1 | HCR.NV2])
-    if ((hcr & HCR.NV2) !== 0n) {
-      a.adr(0, r.chance(80) ? `random ${r.below(RANDOM_PAGES)}` : 'state')
+    if (r.chance(12)) hcr |= r.pick([HCR.TWI, HCR.TWI | HCR.TWE, HCR.VI, HCR.VF, HCR.VSE | HCR.AMO])
+    // What runs below is a hypervisor itself: its page is one of these, or wherever.
+    const virtualises = r.chance(this.#plan.recursion ? 40 : 5)
+    if (virtualises) hcr |= HCR.NV | r.pick([0n, HCR.NV1, HCR.NV2, HCR.NV1 | HCR.NV2])
+    if (virtualises && r.chance(60)) {
+      if (r.chance(50)) a.adr(0, r.chance(80) ? `random ${r.below(RANDOM_PAGES)}` : 'state')
+      else a.mov(0, anyAddress(r))
       a.msr(key('VNCR_EL2'), 0)
     }
     this.#write('HCR_EL2', hcr)
-    a.adr(0, r.chance(92) ? `nested ${r.below(ROUTINES)}` : 'user')
+    a.adr(0, virtualises && r.chance(60) ? 'nested hypervisor' : r.chance(92) ? `nested ${r.below(ROUTINES)}` : 'user')
     a.msr(key('ELR_EL2'), 0)
     this.#write('SPSR_EL2', r.chance(80) ? SPSR_EL1H : r.pick([0x3c4n, 0x3c0n, 0n, 5n, 0x5n | (1n << 21n), 0x3c5n | (1n << 20n)]))
     a.op(this.#plan.profile !== 'v8.0' && r.chance(8) ? r.pick(['ERETAA', 'ERETAB']) : 'ERET')
@@ -202,18 +212,15 @@ class Program {
     else a.mov(2, anyValue(r))
     a.mov(3, anyValue(r))
     if (r.chance(60)) a.smc(r.chance(80) ? 0 : r.below(0x10000))
-    else {
-      a.hvc(r.below(0x10000))
-      a.nop()
-    }
+    else a.hvc(r.below(0x10000))
   }
 
   /** A timer, and most of the time a wait for it. */
   #timer(): void {
     const a = this.#a, r = this.#r, name = r.pick(['CNTHP', 'CNTHP', 'CNTV', 'CNTP', 'CNTHV']), suffix = name.startsWith('CNTH') ? 'EL2' : r.chance(70) ? 'EL0' : 'EL02'
     a.bl('watchdog')
-    this.#write(`${name}_TVAL_${suffix}`, r.chance(80) ? BigInt(r.below(400)) : anyValue(r))
-    this.#write(`${name}_CTL_${suffix}`, r.chance(80) ? 1n : BigInt(r.below(8)))
+    this.#write(`${name}_TVAL_${suffix}`, r.chance(93) ? BigInt(r.below(400)) : anyValue(r))
+    this.#write(`${name}_CTL_${suffix}`, r.chance(93) ? 1n : BigInt(r.below(8)))
     if (r.chance(70)) a.op(r.pick(['WFI', 'WFI', 'WFE']))
     if (r.chance(30)) {
       // PSCI CPU_SUSPEND.

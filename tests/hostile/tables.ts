@@ -12,7 +12,7 @@ export const RANDOM_PAGES = 12
 /** Block and page attributes of stage 2: Normal read/write/execute, Device read/write; of stage 1: index 0 and 1 of MAIR, read/write at EL2. */
 export const STAGE2 = { normal: 0x7fcn, device: 0x4c4n } as const
 export const STAGE1 = { normal: 0x700n, device: 0x404n } as const
-const GIGABYTE = 1n << 30n
+const GIGABYTE = 1n << 30n, ACCESS_FLAG = 1n << 10n
 
 export function tables(a: Assembler, r: Random): void {
   a.align(0x1_0000)
@@ -22,12 +22,17 @@ export function tables(a: Assembler, r: Random): void {
   const demand = address(a, 1)
   page(a, 'lazy', i => i === 0 ? STAGE2.device | 1n : i === 1 ? demand | 3n : 0n)
   page(a, 'demand', () => 0n)
+  // RAM in pages without access flags, which hardware sets where it may: the first 2 MiB that the program does not stand in, and the program's.
+  const pages = address(a, 2), own = address(a, 3)
+  page(a, 'flags', i => i === 0 ? STAGE2.device | 1n : i === 1 ? (pages | 3n) : 0n)
+  page(a, 'flags of blocks', i => i === 1 ? own | 3n : i < 4 ? (GIGABYTE + BigInt(i) * 0x20_0000n) | (STAGE2.normal & ~ACCESS_FLAG) | 1n : 0n)
+  page(a, 'flags of pages', i => (BigInt(IMAGE_BASE) + BigInt(i) * 0x1000n) | (STAGE2.normal & ~ACCESS_FLAG & ~(r.chance(30) ? 0x80n : 0n)) | 3n)
   // Stage 1 of virtual EL2 and of L2.
   page(a, 'stage 1', i => i === 0 ? STAGE1.device | 1n : i === 1 ? GIGABYTE | STAGE1.normal | 1n : i < 8 ? descriptor(a, r) : 0n)
   for (let n = 0; n < RANDOM_PAGES; n++) {
     // Some are orderly tables of pages of this VM, most are not.
     const orderly = r.chance(25)
-    page(a, `random ${n}`, () => orderly ? ((anyAddress(r) & 0xffff_f000n) | STAGE2.normal | 3n) : descriptor(a, r))
+    page(a, `random ${n}`, () => orderly ? ((anyAddress(r) & 0xffff_f000n) | (r.chance(50) ? STAGE2.normal : STAGE2.normal & ~ACCESS_FLAG) | 3n) : descriptor(a, r))
   }
 }
 

@@ -27,6 +27,7 @@ export const CACHE_ROWS = instructions.filter(row => /^(DC|IC) /.test(row.name) 
 
 export const anyRegister = (r: Random, direction: 'read' | 'write'): Row =>
   r.chance(12) ? r.pick(POOLS[direction][0]) : r.chance(60) ? r.pick(EL2_REGISTERS[direction]) : r.pick(POOLS[direction][1])
+export const hypervisorRegister = (r: Random, direction: 'read' | 'write'): Row => r.pick(EL2_REGISTERS[direction])
 export const registerBelow = (r: Random, direction: 'read' | 'write'): Row => r.chance(88) ? r.pick(EL1_REGISTERS[direction]) : anyRegister(r, direction)
 /** CONSTRAINED cases aside, CPU ID registers and the like are dull: the interrupt controller's and the timers' are not. */
 const LIVELY = /^(ICH_|ICC_|CNT|GICH)/

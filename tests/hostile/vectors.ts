@@ -34,12 +34,14 @@ export function vectors(a: Assembler, r: Random, plan: Plan): void {
   a.load(29, 28, 3, STATE.exceptions)
   a.addImmediate(29, 29, 1)
   a.store(29, 28, 3, STATE.exceptions)
-  a.mrs(key('ESR_EL2'), 30)
-  a.shiftRight(30, 30, 26)
-  a.subImmediate(30, 30, EC.fetchSame)
-  a.cbz(30, 'next block')
   a.low(30, 29, 4)
   a.cbz(30, 'next block')
+  a.mrs(key('ESR_EL2'), 29)
+  a.shiftRight(29, 29, 26)
+  a.subImmediate(30, 29, EC.fetchSame)
+  a.cbz(30, 'next block')
+  a.subImmediate(30, 29, EC.hvc)
+  a.cbz(30, 'return to vEL2')
   a.mrs(key('ELR_EL2'), 30)
   a.addImmediate(30, 30, 4)
   a.msr(key('ELR_EL2'), 30)
@@ -112,6 +114,8 @@ export function vectors(a: Assembler, r: Random, plan: Plan): void {
   a.mrs(key('ELR_EL1'), 28)
   a.addImmediate(28, 28, 4)
   a.msr(key('ELR_EL1'), 28)
+  a.mov(28, SPSR_EL1H)
+  a.msr(key('SPSR_EL1'), 28)
   a.eret()
 
   watchdog(a, plan)
@@ -129,7 +133,7 @@ function vectorTable(a: Assembler, name: string, entries: readonly string[]): vo
 }
 
 function acknowledge(a: Assembler, r: Random, { gic }: Plan): void {
-  const polite = r.chance(85)
+  const polite = r.chance(93)
   if (gic === 3) {
     a.mrs(key('ICC_IAR1_EL1'), 29)
     if (polite) {
@@ -159,11 +163,14 @@ function watchdog(a: Assembler, { gic }: Plan): void {
     a.store(0, 1, 2)
   }
   a.label('watchdog')
-  const PPIS = 0xffff_ffffn
+  // All enabled; of INTIDs 24 to 31.
+  const PPIS = 0xffff_ffffn, PRIORITIES = 0x8080_8080n
   if (gic === 3) {
     write(0x0800_0000n, 0x13n)
     write(0x080b_0080n, 0xffff_ffffn)
     write(0x080b_0100n, PPIS)
+    write(0x080b_0418n, PRIORITIES)
+    write(0x080b_041cn, PRIORITIES)
     for (const [name, value] of [['ICC_SRE_EL2', 0xfn], ['ICC_PMR_EL1', 0xf0n], ['ICC_IGRPEN1_EL1', 1n]] as const) {
       a.mov(0, value)
       a.msr(key(name), 0)
@@ -171,6 +178,8 @@ function watchdog(a: Assembler, { gic }: Plan): void {
   } else {
     write(0x0800_0000n, 3n)
     write(0x0800_0100n, PPIS)
+    write(0x0800_0418n, PRIORITIES)
+    write(0x0800_041cn, PRIORITIES)
     write(0x0801_0004n, 0xf0n)
     write(0x0801_0000n, 0x203n)
   }
