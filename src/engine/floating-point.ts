@@ -6,6 +6,7 @@ import type { RegisterFile } from '../arch/register-file.ts'
 import { type FpOperation, fpCode, fpOperationOf } from '../isa/fp-operation.ts'
 import { Environment, FPSR, evaluate } from '../isa/softfloat/index.ts'
 import { SLOT } from '../sysreg/index.ts'
+import { fastPath, operandLocals } from './fast-float.ts'
 import type { Helpers } from './helpers.ts'
 import { hot } from './helpers.ts'
 import { FP_SCRATCH, HOT } from './layout.ts'
@@ -28,10 +29,13 @@ export function setQC(code: Code, condition: Expression): void {
 
 /** Writes the operation; the value is left in `result`. */
 export function floatingPoint(code: Code, helpers: Helpers, operation: FpOperation, operands: readonly Expression[], result: Expression): void {
-  const lanes = result.type === V128
-  operands.forEach((operand, i) => { code.store(operand.type === V128 ? STORE.v128 : STORE.i64, ZERO, operand, FP_SCRATCH + 16 * i) })
+  const lanes = result.type === V128, values = operandLocals(code, operands)
+  const done = code.block()
+  fastPath(code, operation, values, result, done)
+  values.forEach((value, i) => { code.store(value.type === V128 ? STORE.v128 : STORE.i64, ZERO, value, FP_SCRATCH + 16 * i) })
   code.callVoid(helpers.imports[lanes ? 'floatingPointLanes' : 'floatingPoint']!, W.i32(fpCode(operation)))
   code.set(result, W.load(lanes ? LOAD.v128 : LOAD.i64, ZERO, FP_SCRATCH))
+  code.end()
 }
 
 /** The JavaScript side: operands and result in FP_SCRATCH, FPCR and FPSR of the PE that runs. */

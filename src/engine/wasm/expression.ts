@@ -128,6 +128,8 @@ export const signExtend32 = (a: Expression): Expression => node(0xc4, I64, [a])
 /** condition ? a : b, both evaluated. */
 export const select = (a: Expression, b: Expression, condition: Expression): Expression => node(OP.select, a.type, [a, b, condition])
 
+/** Any other operator without immediates, by its opcode. */
+export const operator = (op: number, type: ValueType, operands: readonly Expression[]): Expression => node(op, type, operands)
 export const local = (index: number, type: ValueType): Expression => node(OP.localGet, type, NONE, index)
 export const call = (index: number, type: ValueType, ...args: Expression[]): Expression => node(OP.call, type, args, index)
 /** A SIMD operator: sub-opcode, result type, operands, lane. */
