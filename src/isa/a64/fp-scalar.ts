@@ -54,7 +54,7 @@ const binary = ([
     setScalar(s, name === 'FNMUL' ? fpNegate(s, bits, result) : result)
   }))
 
-/** The product is negated for o0 = o1 XOR 1 ... in the manual's terms: FMSUB and FNMADD negate Vn, FNMADD and FNMSUB Va. */
+/** FMSUB and FNMADD negate Vn, FNMADD and FNMSUB Va. */
 const ternary = ([['FMADD', 0, 0, false, false], ['FMSUB', 0, 1, true, false], ['FNMADD', 1, 0, true, true], ['FNMSUB', 1, 1, false, true]] as const).map(([name, o1, o0, product, addend]) =>
   instruction(name, `${name} ${F('d')}, ${F('n')}, ${F('m')}, ${F('a')}`, `000 11111 ftype:2 ${o1} Vm:5 ${o0} Va:5 Vn:5 Vd:5`, options, ({ ftype }, s) => {
     s.checkFPEnabled()
@@ -63,25 +63,28 @@ const ternary = ([['FMADD', 0, 0, false, false], ['FMSUB', 0, 1, true, false], [
   }))
 
 /** NZCV as 32 bits. */
-const compare = <V>(s: Semantics<V>, bits: Precision, signalling: boolean, withZero: boolean): V =>
-  s.truncate(s.fp(operation(signalling ? 'FPCompareSignalling' : 'FPCompare', bits), scalarOperand(s, 'Vn', bits), withZero ? s.constant(64, 0) : scalarOperand(s, 'Vm', bits)))
+const compare = <V>(s: Semantics<V>, bits: Precision, signalling: boolean, n: V, m: V): V =>
+  s.truncate(s.fp(operation(signalling ? 'FPCompareSignalling' : 'FPCompare', bits), n, m))
 
 const comparisons: Row[] = ([['FCMP', '0', false], ['FCMPE', '1', true]] as const).flatMap(([name, e, signalling]) => [
   instruction(name, `${name} ${F('n')}, ${F('m')}`, `000 11110 ftype:2 1 Vm:5 00 1000 Vn:5 ${e}0 000`, options, ({ ftype }, s) => {
     s.checkFPEnabled()
-    s.setNZCV(compare(s, precisionOf(ftype), signalling, false))
+    const bits = precisionOf(ftype)
+    s.setNZCV(compare(s, bits, signalling, scalarOperand(s, 'Vn', bits), scalarOperand(s, 'Vm', bits)))
   }),
   instruction(`${name} (zero)`, `${name} ${F('n')}, #0.0`, `000 11110 ftype:2 1 00000 00 1000 Vn:5 ${e}1 000`, options, ({ ftype }, s) => {
     s.checkFPEnabled()
-    s.setNZCV(compare(s, precisionOf(ftype), signalling, true))
+    const bits = precisionOf(ftype)
+    s.setNZCV(compare(s, bits, signalling, scalarOperand(s, 'Vn', bits), s.constant(64, 0)))
   }),
   instruction(signalling ? 'FCCMPE' : 'FCCMP', `${signalling ? 'FCCMPE' : 'FCCMP'} ${F('n')}, ${F('m')}, <#flags:x>, <cond>`, `000 11110 ftype:2 1 Vm:5 cond:4 01 Vn:5 ${e} immflags:4`, {
     ...options, immediates: { flags: { width: 32, of: f => f.immflags } },
   }, ({ ftype, cond }, s) => {
     s.checkFPEnabled()
-    const holds = s.condition(cond)
-    s.when(holds, () => { s.setNZCV(compare(s, precisionOf(ftype), signalling, false)) })
-    s.when(s.isZero(32, holds), () => { s.setNZCV(s.imm('flags', 32)) })
+    const bits = precisionOf(ftype), holds = s.condition(cond)
+    // Zeros raise no exceptions: they take the place of operands that are not compared.
+    const operand = (register: string): typeof holds => s.select(64, holds, scalarOperand(s, register, bits), s.constant(64, 0))
+    s.setNZCV(s.select(32, holds, compare(s, bits, signalling, operand('Vn'), operand('Vm')), s.imm('flags', 32)))
   }),
 ])
 
