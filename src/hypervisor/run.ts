@@ -213,9 +213,11 @@ export class L0 implements EL2Software, ExitContext {
       this.busy = undefined
       return this.vms.every(vm => vm.end !== undefined) ? 'off' : 'idle'
     }
-    // With a page L1 changes E2H without a trap.
-    if (vcpu.nested?.pageLive === true) reconsiderE2H(this, vcpu)
-    else if (vcpu.nested?.vncrStale === true && vcpu.isNested) {
+    // With a page L1 changes E2H, and what its maintenance interrupt depends on, without a trap.
+    if (vcpu.nested?.pageLive === true) {
+      reconsiderE2H(this, vcpu)
+      vcpu.nested.gic.resample()
+    } else if (vcpu.nested?.vncrStale === true && vcpu.isNested) {
       refreshVncr(vcpu)
       put(this.policy, vcpu, host, this.gic)
     }

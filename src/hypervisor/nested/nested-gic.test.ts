@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { syndrome } from '../../arch/esr.ts'
 import { PPI } from '../../arch/gic.ts'
-import { SLOT } from '../../sysreg/index.ts'
+import { MODE } from '../../arch/pstate.ts'
+import { rowByName, SLOT } from '../../sysreg/index.ts'
 import { fakeL0 } from '../fake-host.test-support.ts'
 import type { FakeOptions } from '../fake-host.test-support.ts'
 import { encodeLrV2, encodeLrV3, emptyListRegister, GICH_HCR, LR_STATE } from '../list-register.ts'
@@ -110,5 +112,17 @@ describe('copies that L1 reads without a trap', () => {
     s.host.memory.write64(nested!.page + 0x400, encodeLrV3(lr({ state: 1, intid: 40 })))
     expect(s.gic.readComputed(SLOT.ICH_MISR_EL2)).toBe(0n)
     expect(s.gic.readComputed(SLOT.ICH_ELRSR_EL2)).toBe(0xen)
+  })
+
+  test('v8.4, GICv3: L1 ends the cause of its maintenance interrupt in the page', () => {
+    const s = setUp({ profile: 'v8.4', gic: 3 }), { nested } = s.vcpu
+    const pending = () => s.distributor.isPending(0, PPI.maintenance)
+    s.host.memory.write64(nested!.page + 0x4c0, BigInt(GICH_HCR.En | GICH_HCR.UIE))
+    s.gic.registersWritten()
+    expect(pending()).toBe(true)
+    // Linux: ICH_HCR_EL2 = 0 on the way out of its VM. The next entry sees it, whatever the exit was.
+    s.host.memory.write64(nested!.page + 0x4c0, 0n)
+    s.fake.exit(syndrome.systemRegister(rowByName('ID_AA64PFR0_EL1')!.key, 0, true), { pc: 0x4008_0000n, pstate: 0x3c0 | MODE.EL1h })
+    expect(pending()).toBe(false)
   })
 })

@@ -38,6 +38,8 @@ export class NestedGic {
   /** NEVE profile, GICv2: the page that L1 reads as its GICH frame. */
   readonly framePage: number | undefined
   readonly #memory: PhysicalMemory
+  /** The line of L1's maintenance interrupt. */
+  #raised = false
 
   constructor(vcpu: Vcpu, version: GicVersion, listRegisters: number, vtr: number, memory: PhysicalMemory, framePage: number | undefined) {
     this.#vcpu = vcpu
@@ -51,6 +53,7 @@ export class NestedGic {
 
   reset(): void {
     this.hcr = this.vmcr = this.apr[0] = this.apr[1] = 0
+    this.#raised = false
     for (const lr of this.lrs) copyListRegister(emptyListRegister(), lr)
     this.shadow.reset()
     this.#publish()
@@ -110,8 +113,14 @@ export class NestedGic {
   /** The maintenance interrupt of L1, and copies that L1 may read without a trap. */
   update(): void {
     const vcpu = this.#vcpu
-    vcpu.vm.distributor.setPpiLevel(vcpu.index, PPI.maintenance, this.misr !== 0)
+    this.#raised = this.misr !== 0
+    vcpu.vm.distributor.setPpiLevel(vcpu.index, PPI.maintenance, this.#raised)
     this.#publish()
+  }
+
+  /** At virtual EL2, before entry: in a page L1 ends the cause of its maintenance interrupt without a trap (ICH_HCR_EL2.En = 0, as Linux does). */
+  resample(): void {
+    if (this.#raised) this.registersWritten()
   }
 
   get misr(): number {
@@ -147,7 +156,7 @@ export class NestedGic {
 
   /** A virtual ICH_ register was written at virtual EL2. */
   registersWritten(): void {
-    this.#pull()
+    if (this.#version === 3) this.#pull()
     this.update()
   }
 
