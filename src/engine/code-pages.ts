@@ -137,9 +137,10 @@ export class CodePages {
     return this.view.getUint32(this.layout.ramBase + page * PAGE_SIZE + ((record - records) >>> 2), true)
   }
 
-  variantAt(records: number, record: number): Variant { return this.variantOf(this.word(records, record)) }
+  /** Whether the interpreter was made without this variant. */
+  isLate(variant: Variant): boolean { return this.decodings[variant.index] === undefined }
 
-  private variantOf(word: number): Variant { return this.decoder.decode(word) ?? UNDEFINED_VARIANT }
+  variantOf(word: number): Variant { return this.decoder.decode(word) ?? UNDEFINED_VARIANT }
 
   /** Fills the record if nothing is in it. */
   ensure(records: number, record: number): void {

@@ -221,9 +221,9 @@ export class Engine {
       } finally {
         this.running = false
       }
-      this.translator?.flush()
       const left = words[HOT.LEFT / 4]! / 16
       counts[current]! += this.slice - left
+      this.translator?.pass(this.slice - left)
       overrun = -left
     }
     return counts[current]! - before

@@ -97,7 +97,10 @@ export class Machine {
     }
     this.cpu = new Cpu({
       features: selected.features, gicVersion: this.board.gic, el2, costs: options.costs ?? UNIT_COSTS, environment, pes: cpus, gic: gic.cpuInterfaces,
-      engine: callbacks => new Engine({ ramSize: memBytes, ramPa: RAM_BASE, features: selected.features, callbacks, registerSlots: SLOTS }),
+      engine: callbacks => new Engine({
+        ramSize: memBytes, ramPa: RAM_BASE, features: selected.features, callbacks, registerSlots: SLOTS, translate: options.translate ?? false,
+        ...(options.translateAfter === undefined ? {} : { translateAfter: options.translateAfter }),
+      }),
       setPpiLevel: (pe, intid, level) => gic.distributor.setPpiLevel(pe, intid, level),
     })
     this.#hash = options.hash === false ? undefined : new TraceHash()

@@ -1,4 +1,6 @@
 /** Runs random programs on the interpreter and on the oracle and compares the whole state. */
+import { SLOT } from '../../sysreg/index.ts'
+import { FPSR } from '../../isa/softfloat/index.ts'
 import { addPAC, authenticate, genericPAC, strip } from '../../isa/pauth-algorithm.ts'
 import type { PacKeyValue, PointerLayout } from '../../isa/pauth-algorithm.ts'
 import { Oracle, createOracleState } from '../../isa/oracle.ts'
@@ -28,6 +30,8 @@ export interface CompareResult {
   readonly programs: number
   /** By row name. */
   readonly coverage: ReadonlyMap<string, number>
+  /** Of the translator. */
+  readonly regions: number
   readonly differences: readonly string[]
 }
 
@@ -41,11 +45,13 @@ const POINTERS: PointerLayout = { tbi: [false, false], bottom: [48, 48], twoRang
 /** The interpreter's monitor compares values, the oracle's addresses: `value` is what the marked bytes were. */
 interface Monitor { of: OracleState['exclusive'], value: bigint }
 
-interface Start { readonly memory: Uint8Array, readonly x: readonly bigint[], readonly v: readonly bigint[], readonly sp: bigint, readonly nzcv: number }
+interface Start { readonly memory: Uint8Array, readonly x: readonly bigint[], readonly v: readonly bigint[], readonly sp: bigint, readonly nzcv: number, readonly fpcr: number, readonly fpsr: number }
 
 class Comparison {
   private readonly options: CompareOptions
   private readonly flat: Flat
+  /** With `translate`: the interpreter alone, which has to end its runs at the same places. */
+  private readonly interpreter: Flat | undefined
   private readonly memory = new Uint8Array(RAM_SIZE)
   private readonly view = new DataView(this.memory.buffer)
   private readonly decoder = createDecoder()
@@ -58,8 +64,8 @@ class Comparison {
   constructor(options: CompareOptions) {
     this.options = options
     this.random = new Random(options.seed)
-    this.flat = createFlat({
-      ramSize: RAM_SIZE, ramPa: RAM_PA, exact: options.exact, slow: options.slow, codePages: 8, translate: options.translate ?? false, translateAfter: 1,
+    const engine = (translate: boolean): Flat => createFlat({
+      ramSize: RAM_SIZE, ramPa: RAM_PA, exact: options.exact, slow: options.slow, codePages: 8, translate, translateAfter: 1,
       pauth: {
         addPAC: (_, pointer, modifier) => addPAC(pointer, modifier, KEY, POINTERS),
         authenticate: (key, pointer, modifier) => authenticate(pointer, modifier, KEY, key.endsWith('B') ? 1 : 0, POINTERS),
@@ -67,6 +73,8 @@ class Comparison {
         genericPAC: (value, modifier) => genericPAC(value, modifier, KEY),
       },
     })
+    this.flat = engine(options.translate ?? false)
+    this.interpreter = options.translate === true ? engine(false) : undefined
     const keys = Object.fromEntries((['IA', 'IB', 'DA', 'DB', 'GA'] as const).map(k => [k, KEY])) as Record<PacKey, PacKeyValue>
     this.oracle = new Oracle(createOracleState(), {
       decoder: this.decoder,
@@ -84,12 +92,15 @@ class Comparison {
         },
       },
     })
-    this.flat.onRequest = request => {
-      const { state } = this.flat.engine
-      // What the CPU would do ends here; both sides skip the instruction. A wild jump goes back to the start.
-      if (request.kind === 'fetch fault') state.redirect(BigInt(AREA.codeBase))
-      else if (request.kind === 'system' || request.kind === 'marker' || request.kind === 'other') return
-      else state.redirect(state.pc + 4n)
+    for (const flat of [this.flat, this.interpreter]) {
+      if (flat === undefined) continue
+      flat.onRequest = request => {
+        const { state } = flat.engine
+        // What the CPU would do ends here; both sides skip the instruction. A wild jump goes back to the start.
+        if (request.kind === 'fetch fault') state.redirect(BigInt(AREA.codeBase))
+        else if (request.kind === 'system' || request.kind === 'marker' || request.kind === 'other') return
+        else state.redirect(state.pc + 4n)
+      }
     }
   }
 
@@ -104,6 +115,8 @@ class Comparison {
     return value
   }
 
+  get regions(): number { return this.flat.engine.translation?.regions ?? 0 }
+
   program(): number {
     const { random, flat: { engine }, oracle: { state }, options } = this
     this.memory.fill(0)
@@ -114,34 +127,62 @@ class Comparison {
     state.sp = random.chance(50) ? BigInt(AREA.dataBase + 0x8000) : random.interesting()
     for (let n = 0; n < 32; n++) state.v[n] = (random.interesting() << 64n) | random.interesting()
     state.nzcv = random.below(16)
+    state.fpcr = random.chance(50) ? 0 : (random.below(32) << 22) | 0
+    state.fpsr = random.chance(50) ? FPSR.IXC : 0
     state.pc = BigInt(AREA.codeBase)
     state.exclusive = undefined
-    const before: Start = { memory: this.memory.slice(), x: [...state.x], v: [...state.v], sp: state.sp, nzcv: state.nzcv }
+    const before: Start = { memory: this.memory.slice(), x: [...state.x], v: [...state.v], sp: state.sp, nzcv: state.nzcv, fpcr: state.fpcr, fpsr: state.fpsr }
     this.enter(before)
-    const executed = engine.run(options.exact ? 1 + random.below(STEPS_PER_PROGRAM) : STEPS_PER_PROGRAM)
+    const executed = this.interpreter === undefined ? engine.run(options.exact ? 1 + random.below(STEPS_PER_PROGRAM) : STEPS_PER_PROGRAM) : this.inSlices(this.interpreter)
     for (let i = 0; i < executed; i++) this.stepOracle()
     const difference = this.difference()
     if (difference !== undefined) this.differences.push(this.locate(before, executed, difference))
     return executed
   }
 
+  /** Runs both engines in short runs. */
+  private inSlices(interpreter: Flat): number {
+    let executed = 0
+    while (executed < STEPS_PER_PROGRAM) {
+      const budget = 1 + this.random.below(this.random.chance(50) ? 20 : 1000)
+      const count = this.flat.engine.run(budget), expected = interpreter.engine.run(budget)
+      executed += count
+      if (count === expected) continue
+      this.differences.push(`seed ${this.options.seed}: a run of ${budget} has ${count} instructions, not ${expected}`)
+      break
+    }
+    return executed
+  }
+
   /** Puts both sides into the state from which a program starts. */
   private enter(start: Start): void {
-    const { flat: { engine }, oracle: { state } } = this
+    const { oracle: { state } } = this
     this.memory.set(start.memory)
-    engine.ram.copyIn(RAM_PA, this.memory)
-    start.x.forEach((value, n) => engine.state.setX(n, state.x[n] = value))
-    start.v.forEach((value, n) => {
-      state.v[n] = value
-      engine.state.setV(n, 0, value)
-      engine.state.setV(n, 1, value >> 64n)
-    })
-    engine.state.sp = state.sp = start.sp
-    engine.state.nzcv = state.nzcv = start.nzcv
-    engine.state.pc = state.pc = BigInt(AREA.codeBase)
-    engine.state.spAlignmentCheck = true
-    engine.state.clearExclusive()
+    start.x.forEach((value, n) => { state.x[n] = value })
+    start.v.forEach((value, n) => { state.v[n] = value })
+    state.sp = start.sp
+    state.nzcv = start.nzcv
+    state.fpcr = start.fpcr
+    state.fpsr = start.fpsr
+    state.pc = BigInt(AREA.codeBase)
     state.exclusive = undefined
+    for (const flat of [this.flat, this.interpreter]) {
+      if (flat === undefined) continue
+      const { engine } = flat
+      engine.ram.copyIn(RAM_PA, this.memory)
+      start.x.forEach((value, n) => { engine.state.setX(n, value) })
+      start.v.forEach((value, n) => {
+        engine.state.setV(n, 0, value)
+        engine.state.setV(n, 1, value >> 64n)
+      })
+      engine.state.sp = start.sp
+      engine.state.nzcv = start.nzcv
+      engine.registerFile(0).u64[SLOT.FPCR] = BigInt(start.fpcr)
+      engine.registerFile(0).u64[SLOT.FPSR] = BigInt(start.fpsr)
+      engine.state.pc = BigInt(AREA.codeBase)
+      engine.state.spAlignmentCheck = true
+      engine.state.clearExclusive()
+    }
   }
 
   private stepOracle(): void {
@@ -187,6 +228,8 @@ class Comparison {
     for (let n = 0; n < 31; n++) if (engine.state.x(n) !== state.x[n]) return `X${n} is ${engine.state.x(n).toString(16)}, not ${state.x[n]!.toString(16)}`
     if (engine.state.sp !== state.sp) return `SP is ${engine.state.sp.toString(16)}, not ${state.sp.toString(16)}`
     if (engine.state.pc !== state.pc) return `PC is ${engine.state.pc.toString(16)}, not ${state.pc.toString(16)}`
+    const fpsr = engine.registerFile(0).i32[2 * SLOT.FPSR]!
+    if (fpsr !== state.fpsr) return `FPSR is ${fpsr.toString(16)}, not ${state.fpsr.toString(16)}`
     if (engine.state.nzcv !== state.nzcv) return `NZCV is ${engine.state.nzcv}, not ${state.nzcv}`
     for (let n = 0; n < 32; n++) {
       const value = (engine.state.v(n, 1) << 64n) | engine.state.v(n, 0)
@@ -225,5 +268,5 @@ export function compareWithOracle(options: CompareOptions): CompareResult {
     executed += comparison.program()
     programs++
   }
-  return { executed, programs, coverage: comparison.coverage, differences: comparison.differences }
+  return { executed, programs, coverage: comparison.coverage, regions: comparison.regions, differences: comparison.differences }
 }

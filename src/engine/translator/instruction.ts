@@ -19,6 +19,8 @@ export interface Shape {
   /** A branch to a register. */
   readonly indirect: 'jump' | 'call' | 'return' | undefined
   readonly links: boolean
+  /** The interpreter looks at the budget behind it. */
+  readonly stops: boolean
 }
 
 export interface Instruction {
@@ -39,10 +41,13 @@ const isForeign = (effects: readonly Effect[]): boolean => effects.some(effect =
 
 export class Shapes {
   private readonly options: HandlerOptions
+  private readonly isLate: (variant: Variant) => boolean
   private readonly byVariant: (Shape | undefined)[] = []
 
-  constructor(options: HandlerOptions) {
+  /** `isLate`: the interpreter has no handler of its own for the variant. */
+  constructor(options: HandlerOptions, isLate: (variant: Variant) => boolean) {
     this.options = options
+    this.isLate = isLate
   }
 
   of(variant: Variant): Shape { return this.byVariant[variant.index] ??= this.make(variant) }
@@ -63,6 +68,7 @@ export class Shapes {
       branch: branch?.kind === 'branch' ? { field: branch.field, conditional: branch.condition !== undefined } : undefined,
       indirect: indirect?.kind === 'branchTo' ? indirect.hint : undefined,
       links: effects.some(effect => effect.kind === 'link'),
+      stops: this.isLate(variant),
     }
   }
 }

@@ -221,6 +221,8 @@ export class RegionCode extends Code {
     const { effects } = instruction.shape.recording
     this.noteWrites(effects)
     this.effects(effects, block)
+    // So does the interpreter: runs have to end at the same place.
+    if (instruction.shape.stops && (block.falls || at + 1 < block.end)) this.if(W.leS(this.credit, W.i32(this.recordAt(at + 1))), () => { this.exitAt(at + 1, EXIT.TAKEN) })
   }
 
   private noteWrites(effects: readonly Effect[]): void {

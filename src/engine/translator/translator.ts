@@ -18,8 +18,11 @@ import type { PageView } from './region.ts'
 import { structureOf } from './structure.ts'
 import type { Variant } from '../../isa/instruction.ts'
 
-/** Regions that wait to be made into one module; the rest follows at the end of a slice. */
-const BATCH = 8
+/** Regions that wait to be made into one module: a module costs as much as some regions. The rest follows when it has waited long enough. */
+const BATCH = 16
+const INSTRUCTIONS_TO_WAIT = 1_000_000
+/** Instruction words that are remembered with what is known of them. */
+const KNOWN_WORDS = 1 << 15
 /** A page whose regions are dropped so often is left to the interpreter. */
 const DROPS_PER_PAGE = 64
 /** Instructions in all regions of a page together. */
@@ -28,7 +31,8 @@ const NEVER = 0xffff
 
 /** What the translator needs of the code pages. */
 export interface Code {
-  variantAt(records: number, record: number): Variant
+  isLate(variant: Variant): boolean
+  variantOf(word: number): Variant
   word(records: number, record: number): number
   /** Sees to it that the record is decoded. */
   ensure(records: number, record: number): void
@@ -51,6 +55,8 @@ export class Translator {
   private readonly place: (slot: number, region: (() => void) | null) => void
   private readonly pages = new Map<number, Page>()
   private readonly queue = new Map<number, number>()
+  private waited = 0
+  private readonly known = new Map<number, Instruction>()
   private readonly freeSlots: number[] = []
   private nextSlot = 0
   private readonly freeSides: number[] = []
@@ -62,7 +68,7 @@ export class Translator {
     this.layout = layout
     this.code = code
     this.threshold = Math.min(Math.max(threshold, 1), NEVER)
-    this.shapes = new Shapes(options)
+    this.shapes = new Shapes(options, variant => code.isLate(variant))
     this.environment = environment
     this.place = place
     for (let i = 0; i < HEAT.ENTRIES; i++) this.view.setUint16(HEAT.BASE + 2 * i, this.threshold, true)
@@ -82,8 +88,16 @@ export class Translator {
     if (this.queue.size >= BATCH || this.threshold === 1) this.flush()
   }
 
+  /** So many instructions have been executed. */
+  pass(instructions: number): void {
+    if (this.queue.size === 0) return
+    this.waited += instructions
+    if (this.waited >= INSTRUCTIONS_TO_WAIT) this.flush()
+  }
+
   /** Makes the module of the regions that wait. */
-  flush(): void {
+  private flush(): void {
+    this.waited = 0
     if (this.queue.size === 0) return
     const module = new ModuleBuilder()
     module.importMemory()
@@ -116,11 +130,19 @@ export class Translator {
   }
 
   private pageView(records: number): PageView {
-    const instructions: (Instruction | undefined)[] = []
     return {
       seen: at => this.view.getUint16(records + at * RECORDS.SIZE, true) !== HANDLER.UNDECODED,
-      instruction: at => instructions[at] ??= this.shapes.instruction(this.code.variantAt(records, records + at * RECORDS.SIZE), this.code.word(records, records + at * RECORDS.SIZE)),
+      instruction: at => this.instruction(this.code.word(records, records + at * RECORDS.SIZE)),
     }
+  }
+
+  private instruction(word: number): Instruction {
+    let instruction = this.known.get(word)
+    if (instruction === undefined) {
+      if (this.known.size === KNOWN_WORDS) this.known.clear()
+      this.known.set(word, instruction = this.shapes.instruction(this.code.variantOf(word), word))
+    }
+    return instruction
   }
 
   /** Undefined when there is no room for another page. */
