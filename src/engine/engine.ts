@@ -47,7 +47,7 @@ export interface EngineOptions {
 
 const RAM_PA = 0x4000_0000
 const CODE_PAGES = 4096
-const TRANSLATE_AFTER = 500
+const TRANSLATE_AFTER = 4000
 /** Instructions per call of the generated code: a function that never returns never gets its optimised version. */
 const SLICE = 100_000
 const WASM_PAGE = 0x1_0000
@@ -143,7 +143,7 @@ export class Engine {
 
   /** What the generated code imports: see IMPORTS of helpers.ts. */
   private functions(callbacks: Callbacks): Record<string, (...args: never[]) => unknown> {
-    const softFloat = new SoftFloat(this.memory.buffer, () => this.files[this.current]!)
+    const softFloat = new SoftFloat(this.memory, () => this.files[this.current]!)
     return {
       floatingPoint: (code: number) => { softFloat.scalar(code) },
       floatingPointLanes: (code: number) => { softFloat.lanes(code) },

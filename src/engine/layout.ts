@@ -72,8 +72,10 @@ export const REGISTER_FILE_SLOTS = REGISTER_FILE_STRIDE / 8
 /** Tables of 256 words for CRC32 and CRC32C. */
 export const CRC_TABLES = 0x1_4000
 
-/** Operands and result of a floating-point operation that JavaScript performs: three times 16 bytes. Nothing is kept here. */
+/** Operands of a floating-point operation that JavaScript performs, three times 16 bytes, and another result. Nothing is kept here. */
 export const FP_SCRATCH = CRC_TABLES + 2 * 1024
+/** A register file in which FPCR is 0 and FPSR.IXC set: see SoftFloat. */
+export const FP_FILE = 0x1_6000
 
 /** 64-bit constants that do not fit into a decode record; a record holds the index in 16 bits. */
 export const POOL = 0x2_0000
