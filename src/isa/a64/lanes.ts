@@ -77,9 +77,8 @@ export const widen = <V>({ s, bits, upper }: Lanes<V>, signed: boolean, a: V): V
 
 /** Sums of neighbouring lanes, in lanes of twice the size. */
 export function addPairsLong<V>(s: Semantics<V>, bits: Narrow, signed: boolean, a: V): V {
-  const wide = double(bits), n = s.constant(32, bits), shift = signed ? s.vSar : s.vShr
-  const even = shift.call(s, wide, s.vShl(wide, a, n), n), odd = shift.call(s, wide, a, n)
-  return s.vAdd(wide, even, odd)
+  const wide = double(bits), n = s.constant(32, bits), shifted = (value: V): V => signed ? s.vSar(wide, value, n) : s.vShr(wide, value, n)
+  return s.vAdd(wide, shifted(s.vShl(wide, a, n)), shifted(a))
 }
 
 /** Saturating sum or difference. */
