@@ -35,6 +35,8 @@ export interface BoardOptions {
   readonly el2: boolean
   /** EL2&0 exists (FEAT_VHE): the EL2 virtual timer is in the device tree. */
   readonly vhe?: boolean
+  /** The CPUs' PMUs can interrupt; default yes. A VM of L0 has a cycle counter alone. */
+  readonly pmu?: boolean
   /** virtio-mmio slots, default 32. */
   readonly virtioSlots?: number
 }
@@ -45,6 +47,7 @@ export interface Board {
   readonly cpus: number
   readonly el2: boolean
   readonly vhe: boolean
+  readonly pmu: boolean
   readonly memBytes: number
   /** Sorted by base, disjoint. RAM is the last row. */
   readonly rows: readonly BoardRow[]
@@ -108,7 +111,7 @@ export function createBoard(options: BoardOptions): Board {
   if (options.memBytes > 2 ** PA_BITS - RAM_BASE) throw new BadInput('memory size', `${options.memBytes} bytes do not fit the physical address size of ${PA_BITS} bits`)
   if (!Number.isInteger(virtioSlots) || virtioSlots < 0 || virtioSlots > VIRTIO_SLOTS) throw new BadInput('virtio-mmio slots', `${virtioSlots} is not in 0 to ${VIRTIO_SLOTS}`)
 
-  const settled: Settled = { name: options.name, gic, cpus, el2: options.el2, vhe: options.vhe ?? false, memBytes: options.memBytes, virtioSlots }
+  const settled: Settled = { name: options.name, gic, cpus, el2: options.el2, vhe: options.vhe ?? false, pmu: options.pmu ?? true, memBytes: options.memBytes, virtioSlots }
   const rows: BoardRow[] = MAP.filter(row => row.when?.(settled) ?? true).map(({ when: _when, ...row }) => ({ ...row, index: 0 }))
   if (gic === 3) {
     for (let cpu = 0; cpu < cpus; cpu++) rows.push({ name: `GICR of CPU ${cpu}`, kind: 'gicr', base: 0x80a_0000 + cpu * GICR_SIZE, size: GICR_SIZE, index: cpu })

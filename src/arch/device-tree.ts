@@ -55,6 +55,7 @@ export function deviceTreeOf(board: Board, options: DeviceTreeOptions = {}): Fdt
     interruptController(board),
     cpus(board),
     timer(board),
+    ...(board.pmu ? [node('pmu', { interrupts: cells(...ppiCells(board, PPI.pmu)), compatible: strings('arm,armv8-pmuv3') })] : []),
     node('apb-pclk', {
       phandle: cells(PHANDLE.clock), 'clock-output-names': strings('clk24mhz'), 'clock-frequency': cells(CLOCK_HZ), '#clock-cells': cells(0), compatible: strings('fixed-clock'),
     }),

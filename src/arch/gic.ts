@@ -9,7 +9,7 @@ export type INTID = number
 export const SPURIOUS: INTID = 1023
 
 /** PPIs of the `virt` memory map (also Linux's arch_timer order). */
-export const PPI = { maintenance: 25, hypPhysicalTimer: 26, virtualTimer: 27, hypVirtualTimer: 28, physicalTimer: 30 } as const
+export const PPI = { pmu: 23, maintenance: 25, hypPhysicalTimer: 26, virtualTimer: 27, hypVirtualTimer: 28, physicalTimer: 30 } as const
 
 /**
  * Distributor and redistributor state of one interrupt controller with `cpus` CPU interfaces. MMIO frames are reached by offset.

@@ -136,6 +136,9 @@ export class Core {
   /** The PE's clock. */
   cycles(pe: PE): number { return this.engine.instructions(pe.index) * this.costs.instruction + pe.charged + pe.slept }
 
+  /** Its cycles without those slept. */
+  awakeCycles(pe: PE): number { return this.engine.instructions(pe.index) * this.costs.instruction + pe.charged }
+
   /** System counter as this PE's clock has it. */
   count(pe: PE): number { return Math.floor(this.cycles(pe) / CYCLES_PER_COUNT) }
 

@@ -62,7 +62,7 @@ export class Cpu {
     this.interrupts = new Interrupts(core, this.exceptions)
     this.memory = new MemoryAccess(core, this.exceptions)
     this.maintenance = new Maintenance(core, this.exceptions, this.memory)
-    this.pmu = new Pmu(core, options.pes)
+    this.pmu = new Pmu(core, options.pes, options.setPpiLevel)
     const registers = new SystemRegisters(core, this.exceptions, this.interrupts, this.pmu)
     this.system = new SystemAccess({
       core, exceptions: this.exceptions, interrupts: this.interrupts, memory: this.memory, maintenance: this.maintenance, registers, stateChanged,

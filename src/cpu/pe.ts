@@ -49,6 +49,8 @@ export class PE {
   /** Cycles charged by the cost model, and cycles slept. The clock is instructions + charged + slept. */
   charged = 0
   slept = 0
+  /** A PMU counter with an interrupt overflows at this many cycles without those slept. */
+  overflowAt = Infinity
 
   /** The interrupt lines as last asked from the GIC; `linesChanged` says that they are stale. */
   irq = false

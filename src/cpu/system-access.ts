@@ -100,7 +100,7 @@ export class SystemAccess {
     }
     state.setX(Rt, special.read())
     core.charge(row.effect === 'interrupt' ? core.costs.gicRegisterRead : core.costs.systemRegisterRead)
-    if (row.effect === 'interrupt' && core.pe.linesChanged) this.#interrupts.check()
+    if ((row.effect === 'interrupt' || row.effect === 'pmu') && core.pe.linesChanged) this.#interrupts.check()
   }
 
   #write(row: Row, Rt: number): void {
@@ -173,6 +173,7 @@ export class SystemAccess {
         if (pe.linesChanged && !quiet) this.#interrupts.check()
         break
       case 'interrupt':
+      case 'pmu':
         if (pe.linesChanged && !quiet) this.#interrupts.check()
         break
       case 'debug':

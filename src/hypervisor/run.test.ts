@@ -54,6 +54,20 @@ describe('a plain VM', () => {
     expect(fake.host.x(5) >> 24n & 15n).toBe(0n) // no nested virtualization
   })
 
+  test('each vCPU has an OS Lock, and the PE has that of the one that runs', () => {
+    const fake = fakeL0(), { file } = fake.host
+    const osLock = (name: string, read: boolean) => fake.exit(syndrome.systemRegister(key(name), 5, read), { pc: 0x4008_0000n, pstate: EL1h })
+    file.u64[SLOT.OSLAR_EL1] = 1n // reset, as L0 takes it to be
+    osLock('OSLSR_EL1', true)
+    expect([fake.host.x(5), file.u64[SLOT.OSLAR_EL1]]).toEqual([0xan, 1n])
+    fake.host.setX(5, 0n)
+    expect(osLock('OSLAR_EL1', false)).toBe('vm OSLAR_EL1 write: emulate (run)')
+    expect(file.u64[SLOT.OSLAR_EL1]).toBe(0n)
+    osLock('OSLSR_EL1', true)
+    expect(fake.host.x(5)).toBe(8n)
+    expect(fake.host.log).not.toContain('msr OSLAR_EL1')
+  })
+
   test('an unknown register is UNDEFINED, by name', () => {
     const fake = fakeL0()
     expect(fake.exit(syndrome.systemRegister(encodingKey(3, 0, 15, 0, 0), 5, true), { pc: 0x4008_0000n, pstate: EL1h })).toMatch(/UNDEFINED/)

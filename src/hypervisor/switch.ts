@@ -14,6 +14,7 @@ import { vtcr, vttbr } from './stage2.ts'
 import { CNTHCTL, CPTR, HCR, MDCR, trapControls, writeFineGrainedTraps } from './traps.ts'
 import type { TrapControls } from './traps.ts'
 import type { Vcpu } from './vcpu.ts'
+import { showOsLock } from './os-lock.ts'
 import { SHADOW_COPIES } from './nested/virtual-el2.ts'
 import { interfaceInUse } from './vgic.ts'
 import { WORK } from './work.ts'
@@ -91,6 +92,7 @@ const trapsOn = step('activate traps', (vcpu, host) => {
   host.msr(SLOT.MDCR_EL2, now.mdcr | pe.hpmn)
   pe.fpTrapped = pe.fpOwner !== vcpu
   host.msr(SLOT.CPTR_EL2, pe.fpTrapped ? now.cptr | CPTR.TFP : now.cptr)
+  showOsLock(host, vcpu)
   writeFineGrainedTraps(host, vcpu)
 })
 const trapsOff = step('deactivate traps', (_, host) => {
@@ -223,4 +225,5 @@ export function initialiseControls(pe: Pe): void {
   host.msr(SLOT.VTTBR_EL2, 0n)
   host.msr(SLOT.CNTHCTL_EL2, CNTHCTL.EL1PCTEN | CNTHCTL.EL1PCEN)
   host.msr(SLOT.CNTHP_CTL_EL2, 0n)
+  pe.written.u64[SLOT.OSLAR_EL1] = 1n // reset
 }

@@ -7,6 +7,7 @@ import type { Exit } from './exit.ts'
 import { injectHere, injectUndefined } from './inject.ts'
 import { EMULATED, IGNORED, nextInstruction } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
+import { writeOsLock } from './os-lock.ts'
 import { COMMON_STATE, EL1_STATE } from './register-lists.ts'
 import type { Vcpu } from './vcpu.ts'
 import { sendVirtualSgi, unloadGic } from './vgic.ts'
@@ -53,6 +54,7 @@ function readRegister(vcpu: Vcpu, row: Row): bigint {
 function writeRegister(vcpu: Vcpu, row: Row, value: bigint): void {
   const { slot } = row
   if (timerRegister(slot) !== undefined) vcpu.timers.write(vcpu.pe.host, slot, value)
+  else if (slot === SLOT.OSLAR_EL1) writeOsLock(vcpu, value)
   else if (SWITCHED.has(slot)) vcpu.writeEL1(slot, value)
   else if (slot >= 0) vcpu.virtual.u64[slot] = value
 }

@@ -11,7 +11,7 @@ export const HCR = {
   VM: bit(0), SWIO: bit(1), PTW: bit(2), FMO: bit(3), IMO: bit(4), AMO: bit(5), VF: bit(6), VI: bit(7), VSE: bit(8), FB: bit(9), BSU_IS: bit(10), BSU: bit(10) | bit(11),
   DC: bit(12), TWI: bit(13), TWE: bit(14), TID0: bit(15), TID1: bit(16), TID2: bit(17), TID3: bit(18), TSC: bit(19), TIDCP: bit(20), TACR: bit(21), TSW: bit(22), TPC: bit(23), TPU: bit(24),
   TTLB: bit(25), TVM: bit(26), TGE: bit(27), TDZ: bit(28), HCD: bit(29), TRVM: bit(30), RW: bit(31), CD: bit(32), ID: bit(33), E2H: bit(34), TLOR: bit(35), TERR: bit(36), TEA: bit(37),
-  APK: bit(40), API: bit(41), NV: bit(42), NV1: bit(43), AT: bit(44), NV2: bit(45),
+  APK: bit(40), API: bit(41), NV: bit(42), NV1: bit(43), AT: bit(44), NV2: bit(45), TID4: bit(49), TICAB: bit(50), TOCU: bit(52), TTLBIS: bit(54), TTLBOS: bit(55),
 } as const
 /** CPTR_EL2 with E2H=0. */
 export const CPTR = { RES1: 0x33ffn, TFP: bit(10), TTA: bit(20), TCPAC: bit(31) } as const
@@ -32,6 +32,8 @@ const POINTER_AUTHENTICATION = HCR.APK | HCR.API
  */
 const FROM_L1 = HCR.SWIO | HCR.PTW | HCR.FB | HCR.BSU | HCR.DC | HCR.TWI | HCR.TWE | HCR.TID0 | HCR.TID1 | HCR.TID2 | HCR.TID3 | HCR.TSC | HCR.TIDCP | HCR.TACR | HCR.TSW | HCR.TPC | HCR.TPU
   | HCR.TTLB | HCR.TVM | HCR.TDZ | HCR.HCD | HCR.TRVM | HCR.CD | HCR.ID | HCR.TLOR | HCR.TERR | HCR.TEA
+/** FEAT_EVT. */
+const FROM_L1_EVT = HCR.TID4 | HCR.TICAB | HCR.TOCU | HCR.TTLBIS | HCR.TTLBOS
 
 /** Host register values of one context. */
 export interface TrapControls { hcr: bigint, cptr: bigint, mdcr: bigint, cnthctl: bigint }
@@ -69,6 +71,7 @@ export function trapControls(vcpu: Vcpu, into: TrapControls): void {
 
   const hcr = nested.get(SLOT.HCR_EL2), features = vm.config.features
   into.hcr |= hcr & FROM_L1
+  if (features.has('FEAT_EVT')) into.hcr |= hcr & FROM_L1_EVT
   // Recursion: what runs below is a hypervisor of L1's.
   if (features.has('FEAT_NV')) into.hcr |= hcr & (HCR.NV | HCR.NV1 | HCR.AT)
   const redirects = features.has('FEAT_NV2') && (hcr & HCR.NV) !== 0n && (hcr & HCR.NV2) !== 0n

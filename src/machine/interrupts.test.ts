@@ -151,3 +151,15 @@ test('software step: one instruction at EL1, then the exception', () => {
   expect(Number(x(20)) >>> 26).toBe(0x32)
   expect([x(5), x(21)]).toEqual([1n, p.addressOf('stepped') + 4n])
 })
+
+test('a PMU counter that overflows interrupts at its cycle (PPI 23), and the line is low again when the flag is cleared', () => {
+  const CYCLE = 1n << 31n, period = 200n
+  const p = new Program().setLabel('VBAR_EL1', 'vectors')
+  enableV3(p, PPI.pmu).set('PMCR_EL0', 0x41n).set('PMCCNTR_EL0', (1n << 64n) - period).set('PMINTENSET_EL1', CYCLE).set('PMCNTENSET_EL0', CYCLE)
+  p.insn('MSR (immediate), DAIFClr', { CRm: 2 }).label('again').add(5, 5, 1).b('again')
+  p.vectors(0x800, 'vectors', { 0x280: 'irq' }).label('irq').mrs(20, 'ICC_IAR1_EL1').mrs(21, 'PMOVSSET_EL0').mrs(23, 'PMCCNTR_EL0').set('PMOVSCLR_EL0', CYCLE).msr('ICC_EOIR1_EL1', 20).mrs(22, 'ISR_EL1').off('hvc')
+  const { x } = run(p)
+  expect([x(20), x(21), x(22)]).toEqual([BigInt(PPI.pmu), CYCLE, 0n])
+  // It has been some instructions since: not a turn of the run loop.
+  expect(x(23)).toBeLessThan(200n)
+})

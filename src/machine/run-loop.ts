@@ -102,6 +102,7 @@ export class RunLoop {
     const now = core.cycles(pe)
     if (time > now) pe.slept += time - now
     if (core.count(pe) >= pe.timers.deadline) pe.timers.update(core.count(pe))
+    if (core.awakeCycles(pe) >= pe.overflowAt) this.#cpu.pmu.update(pe)
     if (core.cycles(pe) >= this.#options.deviceDeadline()) this.#options.pollDevices()
     if (pe.power === 'on-pending') {
       this.#options.start(pe)
@@ -133,7 +134,7 @@ export class RunLoop {
       return
     }
     const now = core.cycles(pe), perInstruction = core.costs.instruction
-    let room = Math.min(pe.timers.deadline * CYCLES_PER_COUNT - now, this.#options.deviceDeadline() - now, ALONE_CYCLES)
+    let room = Math.min(pe.timers.deadline * CYCLES_PER_COUNT - now, this.#options.deviceDeadline() - now, pe.overflowAt - core.awakeCycles(pe), ALONE_CYCLES)
     // Ahead of the next PE by at most the quantum, charges included.
     if (cpu.pes.length > 1) room = Math.min(room, rival - now + this.#options.quantum * perInstruction)
     const before = cpu.engine.instructions(pe.index)

@@ -75,6 +75,6 @@ export function identificationValues({ features, gicVersion, el2 }: Identificati
     // ECBHB: branch history of a lower EL never matters here.
     ID_AA64MMFR1_EL1: fields([0, has('FEAT_HAFDBS', 2)], [4, withEL2(has('FEAT_VMID16', 2))], [8, withEL2(has('FEAT_VHE'))], [20, most(has('FEAT_PAN'), has('FEAT_PAN2', 2))], [60, 1]),
     ID_AA64MMFR2_EL1: fields([4, has('FEAT_UAO')], [20, has('FEAT_CCIDX')], [24, withEL2(most(has('FEAT_NV'), has('FEAT_NV2', 2)))], [32, has('FEAT_LSE2')], [40, withEL2(has('FEAT_S2FWB'))],
-      [48, has('FEAT_TTL')], [60, has('FEAT_E0PD')]),
+      [48, has('FEAT_TTL')], [56, withEL2(has('FEAT_EVT', 2))], [60, has('FEAT_E0PD')]),
   }
 }

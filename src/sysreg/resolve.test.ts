@@ -142,6 +142,15 @@ describe('traps', () => {
     check('v8.0', 0, 'PMUSERENR_EL0.ER', { PMEVCNTR2_EL0: 'reg, trap1', PMSELR_EL0: 'reg' })
     check('v8.0', 0, 'SCTLR_EL1.UCT HCR_EL2.TID2', { CTR_EL0: 'trap2, -' })
   })
+  test('FEAT_EVT: parts of TID2, TPU and TTLB', () => {
+    check('v8.4', 1, 'SCTLR_EL1.UCT HCR_EL2.TID4', { CLIDR_EL1: 'trap2, -', CTR_EL0: 'reg, -' })
+    check('v8.4', 0, 'SCTLR_EL1.UCT HCR_EL2.TID4', { CTR_EL0: 'reg, -' })
+    const at1 = (field: string, name: string): string => outcome(name, 'write', 1, controls('v8.4', `HCR_EL2.${field}`))
+    expect(['IC IALLUIS', 'IC IALLU'].map(name => at1('TICAB', name))).toEqual(['trap2', 'run'])
+    expect(['IC IALLUIS', 'IC IALLU', 'IC IVAU', 'DC CVAU'].map(name => at1('TOCU', name))).toEqual(['run', 'trap2', 'trap2', 'trap2'])
+    expect(['TLBI VMALLE1IS', 'TLBI VMALLE1'].map(name => at1('TTLBIS', name))).toEqual(['trap2', 'run'])
+    expect(['TLBI VMALLE1OS', 'TLBI VMALLE1IS'].map(name => at1('TTLBOS', name))).toEqual(['trap2', 'run'])
+  })
   test('MDCR_EL2', () => {
     check('v8.0', 1, 'MDCR_EL2.TDE', { 'MDSCR_EL1 OSDLR_EL1': 'trap2', 'OSLSR_EL1 MDRAR_EL1': 'trap2, -' })
     check('v8.0', 1, 'MDCR_EL2.TDA', { 'MDSCR_EL1 DBGBVR0_EL1': 'trap2', OSDLR_EL1: 'reg' })

@@ -29,6 +29,8 @@ const HOST = { CPTR_EL2: 'FPEN !TCPAC', CNTHCTL_EL2: 'EL1PCTEN EL1PTEN', SCTLR_E
 /** NV1=1 without NV2 needs TVM and TCPAC beside it, or L1 would change the real EL1 registers (nested-arch.md a.3). */
 const NVHE_V8_3 = { HCR_EL2: 'NV NV1 AT TVM TRVM', CPTR_EL2: 'TCPAC' }
 const HCR_TRAPS = 'TID1 TID2 TID3 TID4 TIDCP TACR TSW TPC TPU TTLB TVM TDZ TRVM TSC TWI TWE AT !APK !API'
+/** Those of FEAT_EVT alone: parts of what TID2, TPU and TTLB trap. */
+const EVT_TRAPS = 'TID4 TICAB TOCU TTLBIS TTLBOS'
 
 export const SITUATIONS = [
   { name: 'EL0', el: 0, set: { SCTLR_EL1: '!nTWI !nTWE !UCT !UCI !DZE !UMA', CPACR_EL1: '!FPEN' } },
@@ -38,6 +40,7 @@ export const SITUATIONS = [
   { name: 'EL1', el: 1, set: {} },
   { name: 'EL1 TVM+TRVM', el: 1, set: { HCR_EL2: 'TVM TRVM' } },
   { name: 'EL1 HCR traps', el: 1, set: { HCR_EL2: HCR_TRAPS } },
+  { name: 'EL1 EVT', el: 1, features: ['FEAT_EVT'], set: { HCR_EL2: EVT_TRAPS } },
   { name: 'EL1 other traps', el: 1, set: {
     MDCR_EL2: 'TPM TPMCR TDA TDOSA TDRA', CPTR_EL2: 'TCPAC TFP', CNTHCTL_EL2: '!EL1PCTEN !EL1PCEN EL1TVT EL1TVCT', ICH_HCR_EL2: 'TC TALL0 TALL1 TDIR', ICC_SRE_EL2: '!Enable',
   } },

@@ -12,11 +12,11 @@ type Line = readonly [name: string, offset: number, reset: number, ones: number]
 
 const V2_REGISTERS: readonly Line[] = [
   ['GICD_CTLR', 0x000, 0, 3],
-  ['GICD_TYPER', 0x004, 0x69, 0x69], // 320 INTIDs, 4 CPUs
+  ['GICD_TYPER', 0x004, 0x68, 0x68], // 288 INTIDs, 4 CPUs
   ['GICD_IIDR', 0x008, 0x0200_143b, 0x0200_143b],
   ['GICD_IGROUPR0', 0x080, 0, 0xffff_ffff],
-  ['GICD_IGROUPR9', 0x0a4, 0, 0xffff_ffff],
-  ['GICD_IGROUPR10', 0x0a8, 0, 0], // beyond the last SPI
+  ['GICD_IGROUPR8', 0x0a0, 0, 0xffff_ffff],
+  ['GICD_IGROUPR9', 0x0a4, 0, 0], // beyond the last SPI
   ['GICD_ISENABLER0', 0x100, 0xffff, 0xffff_ffff],
   ['GICD_ISENABLER1', 0x104, 0, 0xffff_ffff],
   ['GICD_ICENABLER0', 0x180, 0xffff, 0xffff], // SGIs cannot be disabled
@@ -26,8 +26,8 @@ const V2_REGISTERS: readonly Line[] = [
   ['GICD_ISACTIVER0', 0x300, 0, 0xffff_ffff],
   ['GICD_ICACTIVER1', 0x384, 0, 0],
   ['GICD_IPRIORITYR0', 0x400, 0, 0xf8f8_f8f8],
-  ['GICD_IPRIORITYR79', 0x53c, 0, 0xf8f8_f8f8],
-  ['GICD_IPRIORITYR80', 0x540, 0, 0],
+  ['GICD_IPRIORITYR71', 0x51c, 0, 0xf8f8_f8f8],
+  ['GICD_IPRIORITYR72', 0x520, 0, 0],
   ['GICD_ITARGETSR0', 0x800, 0x0202_0202, 0x0202_0202],
   ['GICD_ITARGETSR7', 0x81c, 0x0202_0202, 0x0202_0202],
   ['GICD_ITARGETSR8', 0x820, 0, 0x0f0f_0f0f],
@@ -47,7 +47,7 @@ const V2_REGISTERS: readonly Line[] = [
 
 const V3_REGISTERS: readonly Line[] = [
   ['GICD_CTLR', 0x000, 0x50, 0x53],
-  ['GICD_TYPER', 0x004, 0x0348_0009, 0x0348_0009],
+  ['GICD_TYPER', 0x004, 0x0348_0008, 0x0348_0008],
   ['GICD_IIDR', 0x008, 0x4e00_043b, 0x4e00_043b],
   ['GICD_TYPER2', 0x00c, 0, 0],
   ['GICD_STATUSR', 0x010, 0, 0],

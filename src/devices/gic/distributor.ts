@@ -12,7 +12,7 @@ export interface DistributorOptions {
   readonly version: GicVersion
   /** 1 to 8 (GICv2) or 1 to 16 (GICv3). */
   readonly cpus: number
-  /** Number of SPIs, rounded up to a multiple of 32; default 288 (INTIDs 32 to 319), at most 988. */
+  /** Number of SPIs, rounded up to a multiple of 32; default 256 (INTIDs 32 to 287, as QEMU's virt board), at most 988. */
   readonly spis?: number
   /** Implemented priority bits, 5 (default) to 8. */
   readonly priorityBits?: number
@@ -50,7 +50,7 @@ export class GicDistributor implements ListingDistributor {
   readonly #sleep: Uint8Array
 
   constructor(options: DistributorOptions) {
-    const { version, cpus, spis = 288, priorityBits = 5, targets = 'all' } = options
+    const { version, cpus, spis = 256, priorityBits = 5, targets = 'all' } = options
     if (cpus < 1 || cpus > (version === 2 ? 8 : 16)) throw new RangeError(`GICv${version} with ${cpus} CPUs`)
     if (spis < 0 || spis > 988 || priorityBits < 4 || priorityBits > 8) throw new RangeError(`GIC with ${spis} SPIs and ${priorityBits} priority bits`)
     this.version = version

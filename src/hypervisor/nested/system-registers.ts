@@ -10,6 +10,7 @@ import type { Exit } from '../exit.ts'
 import { injectExternalAbort, injectHere, injectUndefined } from '../inject.ts'
 import { EMULATED, IGNORED, nextInstruction } from '../outcome.ts'
 import type { Outcome } from '../outcome.ts'
+import { writeOsLock } from '../os-lock.ts'
 import { HCR } from '../traps.ts'
 import type { Vcpu } from '../vcpu.ts'
 import { sendVirtualSgi, unloadGic } from '../vgic.ts'
@@ -71,6 +72,10 @@ function writeVirtual(core: Core, vcpu: Vcpu, row: Row, written: bigint): Outcom
   }
   if (timerRegister(slot) !== undefined) {
     vcpu.timers.write(host, slot, written)
+    return EMULATED
+  }
+  if (slot === SLOT.OSLAR_EL1) {
+    writeOsLock(vcpu, written)
     return EMULATED
   }
   let value = sanitise(row, written, vcpu.controls, vcpu.virtual.u64[slot])
