@@ -11,6 +11,7 @@ import type { EngineApi } from '../engine/engine.ts'
 import { SLOT, spsrShowsEL2 } from '../sysreg/index.ts'
 import type { Controls } from '../sysreg/index.ts'
 import type { TraceSink } from '../trace/event.ts'
+import type { DebugHooks } from './debug-hooks.ts'
 import type { RoutingControls } from './routing.ts'
 import type { PE } from './pe.ts'
 import type { ViewRegistry } from './views.ts'
@@ -99,6 +100,7 @@ export class Core {
   controls!: Controls
   onEvent: TraceSink | undefined
   hash: EventHash | undefined
+  debug: DebugHooks | undefined
   /** Largest count any PE has read: no PE reads less (design D9). */
   lastCount = 0
   /** Cycles that may be charged in this run before its budget must shrink. */
@@ -163,6 +165,13 @@ export class Core {
     this.#slack = room - budget * this.costs.instruction
     this.#running = true
     this.engine.run(budget)
+    this.#running = false
+  }
+
+  /** Goes on with a run that the engine's observer has suspended; nothing may have been charged since. */
+  resume(): void {
+    this.#running = true
+    this.engine.resume()
     this.#running = false
   }
 

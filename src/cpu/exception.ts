@@ -69,6 +69,7 @@ export class Exceptions {
   take(target: 1 | 2, type: ExceptionType, esr: number, returnAddress: bigint, fault: Fault = NO_FAULT): void {
     const core = this.#core, pe = core.pe, { state } = core.engine, { u64, i32 } = pe.file, slots = TARGET[target]
     const pstate = core.pstate(), from = elOf(pstate)
+    if (target === 2 && from !== 2) core.debug?.leaving(returnAddress)
 
     // SPSR first: everything below changes PSTATE.
     const spsr = reportedPSTATE(pstate, target, core.reportsEL2())
@@ -124,6 +125,7 @@ export class Exceptions {
   exceptionReturn(address: bigint): boolean {
     const core = this.#core, pe = core.pe, { state } = core.engine
     const pstate = core.pstate(), from = elOf(pstate)
+    if (from === 2) core.debug?.leaving(state.pc)
     const spsr = pe.file.i32[2 * TARGET[from]!.SPSR]!
     const controls = { el2: core.el2, TGE: core.tge(pe), PANimplemented: this.#pan, UAOimplemented: this.#uao }
     const illegal = isIllegalReturn(from, spsr, controls)

@@ -49,6 +49,7 @@ export class MemoryAccess {
     const view = el === 2 || (el === 0 && core.host(pe)) ? pe.views.el2() : pe.views.el1()
     this.#view = view
     this.forgetPages()
+    core.debug?.contextChanged()
     if (el === 0) {
       const unprivileged = tlb.context(view.unprivileged)
       tlb.select(unprivileged, unprivileged, unprivileged)
@@ -74,6 +75,10 @@ export class MemoryAccess {
     const core = this.#core, out = this.#out
     if ((vaLo & 3) !== 0) {
       this.#exceptions.synchronous(syndrome.pcAlignment(), { far: toVa(vaHi, vaLo) })
+      return
+    }
+    if (core.debug !== undefined && core.debug.holdsFetch(vaHi, vaLo)) {
+      core.engine.pause('before')
       return
     }
     const view = this.#view
@@ -128,6 +133,7 @@ export class MemoryAccess {
 
   read(vaHi: number, vaLo: number, size: AccessSize, flags: number): void {
     const forUpdate = (flags & ENGINE.FOR_UPDATE) !== 0
+    if (this.#isWatched(vaHi, vaLo, size, forUpdate ? ACCESS.read | ACCESS.write : ACCESS.read)) return
     if (!this.#translateAccess(vaHi, vaLo, size, flags, forUpdate ? ACCESS.read | ACCESS.write : ACCESS.read)) return
     const out = this.#out, core = this.#core, { state, ram } = core.engine
     state.data64[1] = 0n
@@ -153,6 +159,7 @@ export class MemoryAccess {
   }
 
   write(vaHi: number, vaLo: number, size: AccessSize, flags: number): void {
+    if (this.#isWatched(vaHi, vaLo, size, ACCESS.write)) return
     if (!this.#translateAccess(vaHi, vaLo, size, flags, ACCESS.write)) return
     const out = this.#out, core = this.#core, { state, ram } = core.engine
     if (this.#crosses(vaLo, size)) {
@@ -183,11 +190,20 @@ export class MemoryAccess {
       this.#alignmentFault(vaHi, vaLo, store)
       return -1
     }
+    if (store && this.#isWatched(vaHi, vaLo, size, ACCESS.write)) return -1
     if (!this.#translateAccess(vaHi, vaLo, size, flags, store ? ACCESS.write : ACCESS.read)) return -1
     const { pa } = this.#out
     if (!this.#core.engine.ram.contains(pa, size)) return -2
     this.#fill(vaHi, vaLo, flags, this.#out)
     return pa
+  }
+
+  /** True: a debugger stops before the instruction. */
+  #isWatched(vaHi: number, vaLo: number, size: number, kinds: number): boolean {
+    const core = this.#core
+    if (core.debug === undefined || !core.debug.access(vaHi, vaLo, size, kinds)) return false
+    core.engine.pause('abandon')
+    return true
   }
 
   /** Translates all of the access; false after an exception. */
@@ -246,7 +262,7 @@ export class MemoryAccess {
       kinds = KIND.READ
       if ((perms & (unprivileged ? PERM.UW : PERM.PW)) !== 0) kinds |= KIND.WRITE
     }
-    if (kinds === 0) return
+    if (kinds === 0 || core.debug?.holdsData(vaHi, vaLo) === true) return
     this.#noteGlobal(view, vaHi, out)
     const context = (flags & ENGINE.UNPRIVILEGED) !== 0 ? tlb.unprivileged : tlb.data
     tlb.fill(context, kinds, vaHi, vaLo, out.pa - out.pa % PAGE, out.pageShift, !out.device && !view.alignmentCheck ? ENTRY_FLAGS.MISALIGNED : 0)
@@ -374,6 +390,7 @@ export class MemoryAccess {
 
   /** PA of the block that DC ZVA zeroes, or -1 after the abort. The page of the last one is remembered while the view is. */
   translateForZero(vaHi: number, vaLo: number): number {
+    if (this.#isWatched(vaHi, vaLo, 64, ACCESS.write)) return -1
     if (this.#zeroPage >= 0 && vaHi === this.#zeroHi && (vaLo & -PAGE) === this.#zeroLo) return this.#zeroPage + (vaLo & (PAGE - 1))
     const pa = this.translateForMaintenance(vaHi, vaLo, ACCESS.write, false)
     if (pa >= 0) {

@@ -9,7 +9,7 @@ import type { Decoder } from '../isa/decode.ts'
 import type { Variant } from '../isa/instruction.ts'
 import { HANDLER } from './interpreter.ts'
 import type { Decoding, Interpreter } from './interpreter.ts'
-import { HOT, PAGE_FLAGS, PAGE_SHIFT, PAGE_SIZE, POOL, POOL_ENTRIES, RECORDS } from './layout.ts'
+import { HOT, PAGE_FLAGS, PAGE_SHIFT, PAGE_SIZE, POOL, POOL_ENTRIES, RECORDS, SIDE } from './layout.ts'
 import type { Layout } from './layout.ts'
 import { RecordWriter } from './record.ts'
 import type { Tlb } from './tlb.ts'
@@ -135,6 +135,13 @@ export class CodePages {
   word(records: number, record: number): number {
     const page = this.words[(records + FOOTER.RAM_PAGE) >>> 2]!
     return this.view.getUint32(this.layout.ramBase + page * PAGE_SIZE + ((record - records) >>> 2), true)
+  }
+
+  /** Handler of the instruction at index `at` of a page, where a region begins with it too. */
+  handler(records: number, at: number): number {
+    const handler = this.view.getUint16(records + at * RECORDS.SIZE, true)
+    if (handler !== HANDLER.REGION) return handler
+    return this.view.getUint16(this.view.getInt32(records + RECORDS.SIDE, true) + at * SIDE.SIZE + 2, true)
   }
 
   /** Whether the interpreter was made without this variant. */

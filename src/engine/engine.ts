@@ -18,6 +18,8 @@ import type { InterpreterModule } from './modules.ts'
 import { SoftFloat } from './floating-point.ts'
 import { BACKING, BACKING_STRIDE, CRC_TABLES, HOT, MAXIMUM_PES, PAGE_FLAGS, PAGE_SHIFT, REGISTER_FILES, REGISTER_FILE_SLOTS, REGISTER_FILE_STRIDE, SIDE, layoutFor } from './layout.ts'
 import type { Layout } from './layout.ts'
+import { OBSERVE } from './observer.ts'
+import type { Observer, Pause } from './observer.ts'
 import { Ram } from './ram.ts'
 import { State } from './state.ts'
 import { Tlb } from './tlb.ts'
@@ -78,6 +80,12 @@ export class Engine {
   private readonly loop: () => void
   private exactLoop: (() => void) | undefined
   private readonly translator: Translator | undefined
+  /** A debugger's; set it only outside `run`. */
+  observer: Observer | undefined
+  /** The observer has stopped the run that `resume` continues. */
+  private stopped: { readonly loop: () => void, readonly canEnd: boolean } | undefined
+  /** `pause` has abandoned the instruction. */
+  private abandoned = false
 
   /** @throws RangeError when RAM does not fit into a 32-bit memory. */
   constructor(options: EngineOptions) {
@@ -199,13 +207,17 @@ export class Engine {
     return this.execute(this.loop, budget)
   }
 
-  /** Executes exactly one instruction. */
-  step(): void {
-    this.exactLoop ??= this.instantiate(interpreterModule({ exact: true, barriers: this.options.barriers ?? false, translate: this.translator !== undefined }).module)
-    this.execute(this.exactLoop, 1)
+  /** Executes exactly one instruction; returns 0 if the observer did not let it. */
+  step(): number {
+    return this.execute(this.stepLoop(), 1)
+  }
+
+  private stepLoop(): () => void {
+    return this.exactLoop ??= this.instantiate(interpreterModule({ exact: true, barriers: this.options.barriers ?? false, translate: this.translator !== undefined }).module)
   }
 
   private execute(loop: () => void, budget: number): number {
+    if (this.observer !== undefined) return this.observed(loop, budget, true, this.observer)
     const { words, counts, current } = this
     const before = counts[current]!
     this.beyond = budget
@@ -227,6 +239,79 @@ export class Engine {
       overrun = -left
     }
     return counts[current]! - before
+  }
+
+  /** `execute` with an observer: slices as it says. `canEnd`: a run whose budget is used up would end here. */
+  private observed(loop: () => void, budget: number, canEnd: boolean, observer: Observer): number {
+    const { words, counts, current, state } = this
+    const before = counts[current]!
+    this.beyond = budget
+    this.stopped = undefined
+    words[HOT.REDIRECT / 4] = 0
+    while (this.beyond > 0 || !canEnd) {
+      const most = observer.next()
+      if (most < 0) {
+        this.stopped = { loop, canEnd }
+        break
+      }
+      const exact = most === OBSERVE.STEP, pcLow = state.pcLow, pcHigh = state.pcHigh
+      this.slice = exact ? 1 : Math.min(Math.max(this.beyond, 1), SLICE, most)
+      this.beyond -= this.slice
+      words[HOT.LEFT / 4] = this.slice * 16
+      this.abandoned = false
+      this.running = true
+      try {
+        if (exact) this.stepLoop()()
+        else loop()
+      } finally {
+        this.running = false
+      }
+      const left = words[HOT.LEFT / 4]! / 16, done = this.slice - left
+      counts[current]! += done
+      this.translator?.pass(done)
+      // What the slice has run over its size is taken from the rest.
+      this.beyond += left
+      if (this.abandoned) canEnd &&= done === 0
+      else canEnd = !exact || this.endsRun(pcHigh, pcLow)
+    }
+    return counts[current]! - before
+  }
+
+  /** The observer has stopped the last run. */
+  get isStopped(): boolean { return this.stopped !== undefined }
+
+  /** Continues the run that the observer has stopped. Returns the number of instructions executed now. */
+  resume(): number {
+    const { stopped, observer } = this
+    if (stopped === undefined) return 0
+    this.stopped = undefined
+    if (observer !== undefined) return this.observed(stopped.loop, this.beyond, stopped.canEnd, observer)
+    // Up to where it would have ended: one instruction and the rest of its block, where the budget is used up already.
+    return this.execute(stopped.loop, Math.max(this.beyond, 1))
+  }
+
+  /**
+   * From a callback: ends the slice, so that the observer is asked, and leaves the run's budget as it is. 'abandon' redirects to the
+   * instruction itself; with 'after' the callback has redirected, or lets the instruction complete.
+   */
+  pause(how: Pause): void {
+    if (!this.running || this.observer === undefined) return
+    const left = this.leftInSlice() - (how === 'after' ? 1 : 0)
+    this.slice -= left
+    this.beyond += left
+    this.words[HOT.CREDIT / 4] = this.words[HOT.RECORD / 4]! + (how === 'before' ? 0 : 16)
+    if (how !== 'abandon') return
+    this.abandoned = true
+    this.state.redirect(this.state.pc)
+  }
+
+  /** Whether a run would have ended, its budget used up, after the one instruction that was just executed at this address. */
+  private endsRun(pcHigh: number, pcLow: number): boolean {
+    const { words, state } = this
+    // A branch taken or an exception, or the end of the page.
+    if (state.pcLow !== ((pcLow + 4) | 0) || (state.pcHigh !== pcHigh && state.pcLow !== 0) || (state.pcLow & 0xfff) === 0) return true
+    // Instructions with a function of their own.
+    return this.pages.handler(words[HOT.RECORDS / 4]! >>> 0, (pcLow & 0xfff) >>> 2) >= this.made.interpreter.firstLate
   }
 
   /** Instructions executed by PE `pe`; exact in callbacks. */
@@ -322,6 +407,8 @@ export class Engine {
     const { ram, state } = this
     const value = state.data64[0]!, high = state.data64[1]!
     const pa = callbacks.translateExclusive(vaHi, vaLo, size, flags | ACCESS.FOR_UPDATE)
+    // It will be executed again: the monitor is as it was before.
+    if (this.abandoned) this.words[HOT.EXCLUSIVE_ADDRESS / 4] = marked
     if (pa < 0 || marked !== this.layout.ramBase + pa - ram.pa) return 1
     const seen = state.u64[HOT.EXCLUSIVE_LOW / 8]!
     const bits = Math.min(size * 8, 64)

@@ -44,7 +44,8 @@ export class Machine {
   readonly reserved: { readonly base: number, readonly size: number }
   readonly hostPorts: readonly HostPort[]
   readonly #options: MachineOptions
-  readonly #l0: EL2Software | undefined
+  /** The software that is attached at EL2. */
+  readonly l0: EL2Software | undefined
   readonly #loop: RunLoop
   readonly #hash: TraceHash | undefined
   readonly #pages: PageStore
@@ -89,8 +90,8 @@ export class Machine {
       died: detail => { this.#stop({ kind: 'died', detail }) },
       // One VM of L0 must not take the others with it.
       stuck: (pe, vector, syndrome) => {
-        if (this.#l0?.stuck === undefined) return false
-        this.#l0.stuck(this.hostPorts[pe.index]!, vector, syndrome)
+        if (this.l0?.stuck === undefined) return false
+        this.l0.stuck(this.hostPorts[pe.index]!, vector, syndrome)
         this.cpu.core.endTurn()
         return true
       },
@@ -118,14 +119,14 @@ export class Machine {
     this.hostPorts = attached ? this.cpu.pes.map(pe => new HostPort({
       cpu: this.cpu, pe, profile: selected.name, features: selected.features, gicVersion: this.board.gic, distributor: gic.distributor, reserved: this.reserved,
     })) : []
-    this.#l0 = options.l0?.({
+    this.l0 = options.l0?.({
       memory: this.memory, ram: { base: RAM_BASE, size: memBytes }, reserved: this.reserved, peCount: cpus, profile: selected.name, features: selected.features, gicVersion: this.board.gic,
     })
-    if (this.#l0 !== undefined) {
+    if (this.l0 !== undefined) {
       for (const pe of this.cpu.pes) {
         pe.power = 'on'
         this.cpu.core.switchTo(pe)
-        this.#after(pe, this.#l0.start(this.hostPorts[pe.index]!))
+        this.#after(pe, this.l0.start(this.hostPorts[pe.index]!))
       }
     }
   }
@@ -165,6 +166,7 @@ export class Machine {
       const left = end === Infinity ? Infinity : end - this.instructions
       if (left <= 0) return { kind: 'limit' }
       if (this.#loop.turn(left) === undefined) this.#stop(this.#nobodyRuns())
+      if (this.#loop.isSuspended) return this.#outcome ?? { kind: 'stopped' }
       if ((turns & 15) === 0 && limits.interrupted?.() === true) return { kind: 'interrupted' }
     }
     return this.#outcome
@@ -226,7 +228,7 @@ export class Machine {
 
   /** Not from a callback of a run. Throws RangeError when L0 is attached: its state is not in the machine. */
   save(): Snapshot {
-    if (this.#l0 !== undefined) throw new RangeError('a machine with L0 attached cannot be saved')
+    if (this.l0 !== undefined) throw new RangeError('a machine with L0 attached cannot be saved')
     const { gic, uart, clock } = this.wiring
     return {
       format: 1, machine: this.#description(), pes: this.cpu.pes.map(pe => savePE(pe, this.cpu.engine)), distributor: gic.distributor.save(), interfaces: gic.cpuInterfaces.map(each => each.save()),
@@ -367,7 +369,7 @@ export class Machine {
   /** An exception to EL2 has been taken: L0 handles it, and the PE goes on as it says. */
   #enterEL2(pe: PE, kind: EL2Exception): void { this.#callEL2(pe, kind) }
 
-  #callEL2(pe: PE, kind: EL2Exception): void { this.#after(pe, this.#l0!.handle(this.hostPorts[pe.index]!, kind)) }
+  #callEL2(pe: PE, kind: EL2Exception): void { this.#after(pe, this.l0!.handle(this.hostPorts[pe.index]!, kind)) }
 
   #after(pe: PE, next: AfterExit): void {
     switch (next) {

@@ -13,6 +13,8 @@ export type Outcome =
   /** `maxInstructions` is used up, or `interrupt()` was called; the machine can go on. */
   | { readonly kind: 'limit' }
   | { readonly kind: 'interrupted' }
+  /** The engine's observer (a debugger) has suspended a turn; the next run goes on in the middle of it. */
+  | { readonly kind: 'stopped' }
   /** All PEs wait, and no timer will wake one: only input from outside can. */
   | { readonly kind: 'idle' }
   | { readonly kind: 'unimplemented', readonly detail: Unimplemented }

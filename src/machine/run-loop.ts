@@ -28,19 +28,36 @@ export interface RunLoopOptions {
 /** The PE and the instructions that are left of a turn that was cut short. */
 export interface CutTurn { readonly pe: number, readonly instructions: number }
 
+/** A turn as it began. */
+interface Turn {
+  readonly pe: PE
+  readonly instructions: number
+  readonly before: number
+  /** Cycles at which it ends. */
+  readonly end: number
+  /** The guest's software step: one instruction. */
+  readonly step: boolean
+}
+
 export class RunLoop {
   readonly #options: RunLoopOptions
   readonly #cpu: Cpu
   /** A turn that the limit of a run cut short: it goes on first, so that interleavings do not depend on how often `run` is called. */
   #cut: { readonly pe: PE, readonly instructions: number } | undefined
 
+  #suspended: Turn | undefined
+
   constructor(options: RunLoopOptions) {
     this.#options = options
     this.#cpu = options.cpu
   }
 
+  /** The engine's observer has suspended a turn: the next one goes on with it. */
+  get isSuspended(): boolean { return this.#suspended !== undefined }
+
   /** One turn of one PE, at most `most` instructions. Undefined: no PE can run, now or later. */
   turn(most: number): PE | undefined {
+    if (this.#suspended !== undefined) return this.#continue(this.#suspended)
     const { pes } = this.#cpu
     const cut = this.#cut
     this.#cut = undefined
@@ -69,7 +86,10 @@ export class RunLoop {
   }
 
   save(): CutTurn | undefined { return this.#cut === undefined ? undefined : { pe: this.#cut.pe.index, instructions: this.#cut.instructions } }
-  restore(cut: CutTurn | undefined): void { this.#cut = cut === undefined ? undefined : { pe: this.#cpu.pes[cut.pe]!, instructions: cut.instructions } }
+  restore(cut: CutTurn | undefined): void {
+    this.#suspended = undefined
+    this.#cut = cut === undefined ? undefined : { pe: this.#cpu.pes[cut.pe]!, instructions: cut.instructions }
+  }
 
   #switchTo(pe: PE): void {
     if (this.#cpu.core.pe === pe) return
@@ -128,8 +148,8 @@ export class RunLoop {
     if (cpu.isStepping()) {
       if (cpu.stepPending) cpu.takeStepException()
       else {
-        cpu.engine.step()
-        cpu.stepDone()
+        if (cpu.engine.step() === 0) this.#suspended = { pe, instructions: 1, before: 0, end: 0, step: true }
+        else cpu.stepDone()
       }
       return
     }
@@ -140,7 +160,28 @@ export class RunLoop {
     const before = cpu.engine.instructions(pe.index)
     core.turnEnded = false
     core.run(Math.max(1, Math.min(turn, most, Math.ceil(room / perInstruction))), room)
-    const left = turn - (cpu.engine.instructions(pe.index) - before)
-    if (cpu.pes.length > 1 && left > 0 && !core.turnEnded && core.cycles(pe) < now + room) this.#cut = { pe, instructions: left }
+    this.#end({ pe, instructions: turn, before, end: now + room, step: false })
+  }
+
+  #end(turn: Turn): void {
+    const { core, engine, pes } = this.#cpu, { pe } = turn
+    if (engine.isStopped) {
+      this.#suspended = turn
+      return
+    }
+    const left = turn.instructions - (engine.instructions(pe.index) - turn.before)
+    if (pes.length > 1 && left > 0 && !core.turnEnded && core.cycles(pe) < turn.end) this.#cut = { pe, instructions: left }
+  }
+
+  #continue(turn: Turn): PE {
+    const { pe, step } = turn, cpu = this.#cpu
+    this.#suspended = undefined
+    this.#switchTo(pe)
+    if (!step) {
+      cpu.core.resume()
+      this.#end(turn)
+    } else if (cpu.engine.step() === 0) this.#suspended = turn
+    else cpu.stepDone()
+    return pe
   }
 }
