@@ -20,7 +20,7 @@ import { decompress } from '../src/cli/decompress.ts'
 import { hiddenFeature } from '../src/cli/options.ts'
 import { LINUX_QUIET, vmmInitramfs } from '../src/lab/linux.ts'
 import { createMachine } from '../src/machine/machine.ts'
-import { TrapCounters } from '../src/trace/counters.ts'
+import { ExitStatistics } from '../src/trace/exit-statistics.ts'
 import { createL0 } from '../src/vmm/index.ts'
 
 type Mode = 'vhe' | 'hide' | 'nvhe' | 'nested'
@@ -69,7 +69,7 @@ for (const name of values.l1.split(',')) {
     const { files, options, mark, memory } = await nested(mode)
     for (const arch of values.arch.split(',') as ProfileName[]) {
       const title = `L1 ${name}, ${arch}, ${mode}, GICv${gic}, ${smp} CPUs, L2 ${values.l2}`
-      const counters = new TrapCounters(), before = process.cpuUsage()
+      const counters = new ExitStatistics(), before = process.cpuUsage()
       let printed = ''
       const machine = createMachine({
         board: 'virt', gic, smp, profile: arch, hide, memBytes: (memory + 64) * MIB, reservedBytes: 32 * MIB, onEvent: counters.sink,

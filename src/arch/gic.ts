@@ -42,6 +42,8 @@ export interface Distributor {
   isEdge(intid: INTID, cpu: number): boolean
   /** Called when the answer of highestPending(cpu) may have changed; one listener. */
   onChange: (cpu: number) => void
+  /** For the trace: a line has changed, or a guest has sent an SGI to `cpu`. SPIs say 0. */
+  onSignal: ((cpu: number, intid: INTID, level: boolean) => void) | undefined
   reset(): void
   save(): unknown
   restore(state: unknown): void

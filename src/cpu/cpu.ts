@@ -138,7 +138,8 @@ export class Cpu {
         const value = Number(this.engine.state.x(0) & 0xffff_ffffn), { pe } = core, instructions = this.engine.instructions(pe.index)
         core.hash?.add(HASHED.marker)
         core.hash?.add(value)
-        core.onEvent?.({ kind: 'marker', pe: pe.index, value, instructions, cycles: core.cycles(pe) })
+        const cycles = core.cycles(pe)
+        core.onEvent?.({ kind: 'marker', pe: pe.index, value, instructions, cycles }, cycles)
       },
       barrier: () => {},
       addPAC: (key, pointer, modifier) => this.#pacTrapped(key) ? pointer : this.pauth.add(key, pointer, modifier),

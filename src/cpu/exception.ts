@@ -106,7 +106,7 @@ export class Exceptions {
     onEvent?.({
       kind: 'exception', pe: pe.index, type, from, to: target, pc: returnAddress, syndrome: type === 'irq' || type === 'fiq' ? 0 : esr, far: fault.far ?? 0n, pstate,
       instructions: core.engine.instructions(pe.index),
-    })
+    }, core.cycles(pe))
     core.charge(core.costs.exceptionEntry)
     if (target === 2 && core.environment.enterEL2 !== undefined) core.environment.enterEL2(pe, type)
     else this.#stateChanged()
@@ -144,7 +144,7 @@ export class Exceptions {
       hash.add64(address)
       hash.add(spsr)
     }
-    onEvent?.({ kind: 'eret', pe: pe.index, from, to: elOf(next), pc: address, pstate: next, instructions: core.engine.instructions(pe.index) })
+    onEvent?.({ kind: 'eret', pe: pe.index, from, to: elOf(next), pc: address, pstate: next, instructions: core.engine.instructions(pe.index) }, core.cycles(pe))
     core.charge(core.costs.exceptionReturn)
     this.#stateChanged()
     return !illegal

@@ -18,6 +18,7 @@ export class Exit {
   read(host: Host, kind: EL2Exception): void {
     this.kind = kind
     this.direction = null
+    this.ipa = 0
     if (kind !== 'sync') {
       this.syndrome = this.ec = this.iss = 0
       this.subject = kind.toUpperCase()

@@ -158,7 +158,7 @@ export function fakeL0(options: FakeOptions = {}): Fake {
   // The VM's virtual counter has started at 0.
   for (const host of hosts) host.now = 1000n
   const actions: string[] = []
-  for (const host of hosts) host.trace = event => actions.push(`${event.level} ${event.subject}${event.direction === null ? '' : ` ${event.direction}`}: ${event.action}`)
+  for (const host of hosts) host.trace = event => event.kind === 'exit' && actions.push(`${event.level} ${event.subject}${event.direction === null ? '' : ` ${event.direction}`}: ${event.action}`)
   const vcpu = l0.vms[0]!.vcpus[0]!
   return {
     l0, hosts, host: hosts[0]!, vcpu, actions, ends,

@@ -8,7 +8,7 @@
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
-import type { ExitEvent } from '../trace/event.ts'
+import type { L0Event } from '../trace/event.ts'
 
 /** System registers that are moved together: slots of `sysreg/`, in program order. */
 export interface RegisterList {
@@ -75,8 +75,8 @@ export interface Host {
 
   /** Work of L0's own code by name (a row of the cost model), `count` times. */
   charge(work: string, count?: number): void
-  /** Tells the trace what was done with this exit; once per handled exception. */
-  trace: ((event: ExitEvent) => void) | undefined
+  /** Tells the trace what was done: one exit event per handled exception, the steps of an exit before it. */
+  trace: ((event: L0Event) => void) | undefined
 }
 
 /** What L0 (and the VMM that is its user space) gets to know when it is attached. */

@@ -97,6 +97,10 @@ export class L0 implements EL2Software, ExitContext {
         pe.queue.push(vcpu)
       }
       vm.distributor.onChange = cpu => { notify(this, vm.vcpus[cpu]!) }
+      vm.distributor.onSignal = (cpu, intid, level) => {
+        const { host: { trace }, index } = this.busy ?? this.pes[0]!
+        trace?.({ kind: 'interrupt', pe: index, vm: vm.id, vcpu: cpu, intid, level })
+      }
     }
     for (const vm of this.vms) {
       const first = vm.vcpus[0]!
@@ -128,7 +132,7 @@ export class L0 implements EL2Software, ExitContext {
     vcpu.pstate = virtualPstate(Number(host.mrs(SLOT.SPSR_EL2) & ADDRESS_MASK) | 0, vcpu.context)
     const trace = host.trace, { level } = vcpu, pc = vcpu.pc
     const tell = (action: string): void => trace?.({
-      kind: 'exit', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level, pc, syndrome: exit.syndrome, subject: exit.subject, direction: exit.direction, action,
+      kind: 'exit', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level, pc, syndrome: exit.syndrome, subject: exit.subject, direction: exit.direction, action, ipa: exit.ipa,
     })
 
     // The guest's first use of FP since entry: fixed up without leaving.
@@ -136,6 +140,7 @@ export class L0 implements EL2Software, ExitContext {
       exit.subject = 'FP'
       giveFp(vcpu, host)
       this.busy = undefined
+      trace?.({ kind: 'entry', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level, pc })
       tell('give FP registers')
       return 'run'
     }
@@ -185,6 +190,7 @@ export class L0 implements EL2Software, ExitContext {
         exit.subject = `MMIO 0x${ipa.toString(16)}`
         const loaded = write ? (user.mmioWrite(vcpu.index, ipa, size, value) ? 0 : undefined) : user.mmioRead(vcpu.index, ipa, size)
         if (loaded === undefined) return this.#apply(vcpu, exit, injectExternalAbort(vcpu, false, false, write, exit.far))
+        vcpu.pe.host.trace?.({ kind: 'mmio', pe: vcpu.pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, ipa, size, write, value: write ? value : loaded })
         finish(loaded)
         vcpu.nextInstruction()
         return 'device of the VMM'
@@ -211,6 +217,7 @@ export class L0 implements EL2Software, ExitContext {
     if (vcpu === undefined) {
       programDeadline(pe, undefined)
       this.busy = undefined
+      host.trace?.({ kind: 'idle', pe: pe.index })
       return this.vms.every(vm => vm.end !== undefined) ? 'off' : 'idle'
     }
     // With a page L1 changes E2H, and what its maintenance interrupt depends on, without a trap.
@@ -233,6 +240,7 @@ export class L0 implements EL2Software, ExitContext {
     host.msr(SLOT.SPSR_EL2, BigInt(hardwarePstate(vcpu.pstate, vcpu.context) >>> 0))
     vcpu.kicked = false
     this.busy = undefined
+    host.trace?.({ kind: 'entry', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level: vcpu.level, pc: vcpu.pc })
     return 'run'
   }
 

@@ -270,7 +270,9 @@ export function sendVirtualSgi(vcpu: Vcpu, value: bigint): void {
       const selector = (high >>> 12) & 15
       chosen = rest === wanted && aff0 >>> 4 === selector && (low & (1 << (aff0 & 15))) !== 0
     }
-    if (chosen) vm.distributor.sendSgi(vcpu.index, target.index, intid)
+    if (!chosen) continue
+    vm.distributor.onSignal?.(target.index, intid, true)
+    vm.distributor.sendSgi(vcpu.index, target.index, intid)
   }
 }
 

@@ -6,7 +6,7 @@ const marker = (pe: number, value: number, cycles: number): TraceEvent => ({ kin
 const exception = (pe: number, pc: bigint, to: 1 | 2 = 2): TraceEvent =>
   ({ kind: 'exception', pe, type: 'sync', from: 1, to, pc, syndrome: 0x5a00_0000, far: 0n, pstate: 5, instructions: 0 })
 const exit = (pe: number, subject: string): TraceEvent =>
-  ({ kind: 'exit', pe, vm: 0, vcpu: pe, level: 'L2', pc: 0n, syndrome: 0, subject, direction: 'read', action: 'emulate' })
+  ({ kind: 'exit', pe, vm: 0, vcpu: pe, level: 'L2', pc: 0n, syndrome: 0, subject, direction: 'read', action: 'emulate', ipa: 0 })
 
 test('counts exceptions to EL2 between the markers, on every PE, and leaves the rest out', () => {
   const collector = new OperationCollector()

@@ -13,7 +13,7 @@ import type { GicFrame, Host, PhysicalMemory, RegisterList } from '../hypervisor
 import { atOperation, tlbiRow } from '../mmu/index.ts'
 import { ROWS, SLOT } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
-import type { ExitEvent } from '../trace/event.ts'
+import type { L0Event } from '../trace/event.ts'
 import { physicalMemory } from './physical-memory.ts'
 
 /** What L0 has done on one PE. */
@@ -67,7 +67,7 @@ export class HostPort implements Host {
   readonly memory: PhysicalMemory
   readonly reserved: { readonly base: number, readonly size: number }
   readonly counters: HostCounters
-  trace: ((event: ExitEvent) => void) | undefined
+  trace: ((event: L0Event) => void) | undefined
   readonly #cpu: Cpu
   readonly #target: PE
   readonly #distributor: ListingDistributor
@@ -94,13 +94,13 @@ export class HostPort implements Host {
     })
     this.trace = event => {
       const { hash } = core
-      if (hash !== undefined) {
+      if (hash !== undefined && event.kind === 'exit') {
         hash.add(HASHED.exit)
         hash.add(event.pe | (event.vm << 4) | (event.vcpu << 16))
         hash.add(event.syndrome)
         hash.add64(event.pc)
       }
-      core.onEvent?.(event)
+      core.onEvent?.(event, core.cycles(this.#target))
     }
   }
 

@@ -41,15 +41,52 @@ export interface ExitEvent {
   readonly direction: 'read' | 'write' | null
   /** What was done, in words: 'emulate', 'inject to vEL2', 'enter L2', 'shadow stage 2 fill', ... */
   readonly action: string
+  /** IPA of a stage 2 abort; 0 for other exits. */
+  readonly ipa: number
 }
+
+/** L0 enters a vCPU: the ERET is the next event of this PE. */
+export interface EntryEvent { readonly kind: 'entry', readonly pe: number, readonly vm: number, readonly vcpu: number, readonly level: Level, readonly pc: bigint }
+
+/** L0 has nothing to run on this PE and waits for an interrupt. */
+export interface IdleEvent { readonly kind: 'idle', readonly pe: number }
+
+// Steps of one exit. They come between its exception and its exit event.
+
+/** L0 takes an exception to virtual EL2. */
+export interface NestedExceptionEvent {
+  readonly kind: 'nested exception'
+  readonly pe: number
+  readonly vm: number
+  readonly vcpu: number
+  readonly type: 'sync' | 'irq' | 'fiq' | 'serror'
+  readonly syndrome: number
+  /** ELR_EL2 and SPSR_EL2 as L1 sees them. */
+  readonly pc: bigint
+  readonly pstate: number
+  readonly hcr: bigint
+}
+
+/** L0 performs an ERET of the guest hypervisor: to `pc` with `pstate`. */
+export interface NestedReturnEvent { readonly kind: 'nested return', readonly pe: number, readonly vm: number, readonly vcpu: number, readonly pc: bigint, readonly pstate: number, readonly hcr: bigint }
+
+/** A device access of the guest that the VMM has answered. */
+export interface MmioEvent { readonly kind: 'mmio', readonly pe: number, readonly vm: number, readonly vcpu: number, readonly ipa: number, readonly size: number, readonly write: boolean, readonly value: number }
+
+/** A line of a VM's distributor changes, or an SGI is sent (`level` true). `vcpu`: the target of an SGI or PPI, 0 for an SPI. */
+export interface InterruptEvent { readonly kind: 'interrupt', readonly pe: number, readonly vm: number, readonly vcpu: number, readonly intid: number, readonly level: boolean }
+
+/** What L0 tells. */
+export type L0Event = ExitEvent | EntryEvent | IdleEvent | NestedExceptionEvent | NestedReturnEvent | MmioEvent | InterruptEvent
 
 /** A guest executed the marker hint (HINT #126 with X0 = value); NOP everywhere else. */
 export interface MarkerEvent { readonly kind: 'marker', readonly pe: number, readonly value: number, readonly instructions: number
   /** The PE's clock: instructions and charges by the cost model. */
   readonly cycles: number }
 
-export type TraceEvent = ExceptionEvent | ReturnEvent | ExitEvent | MarkerEvent
-export type TraceSink = (event: TraceEvent) => void
+export type TraceEvent = ExceptionEvent | ReturnEvent | MarkerEvent | L0Event
+/** `cycles`: the PE's clock when it happened (instructions and charges by the cost model). */
+export type TraceSink = (event: TraceEvent, cycles: number) => void
 
 /** HINT #126 is in the space of unallocated hints: a NOP on hardware and in QEMU, a probe of the laboratory here. */
 export const MARKER_HINT = 126

@@ -85,8 +85,8 @@ export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = B
   const printed: number[] = []
   let text = '', running: Machine | undefined, l0: L0 | undefined, guard: MemoryGuard | undefined
 
-  const onEvent = (event: TraceEvent): void => {
-    observe?.(event)
+  const onEvent = (event: TraceEvent, cycles: number): void => {
+    observe?.(event, cycles)
     if (event.kind === 'eret' && event.from === 2) {
       since[event.pe] = event.instructions
       const hcr = running?.cpu.pes[event.pe]!.file.u64[SLOT.HCR_EL2]

@@ -9,7 +9,7 @@ import { isElf, parseElf } from '../../arch/image/elf.ts'
 import { createMachine, type Machine } from '../../machine/machine.ts'
 import type { MachineOptions } from '../../machine/options.ts'
 import type { Outcome } from '../../machine/outcome.ts'
-import { TrapCounters } from '../../trace/counters.ts'
+import { ExitStatistics } from '../../trace/exit-statistics.ts'
 import { createL0, type Paravirtualised, type VmEnd } from '../../vmm/index.ts'
 import { connectConsole } from '../console.ts'
 import { isDebianName } from '../debian/name.ts'
@@ -115,7 +115,7 @@ export const runCommand = buildCommand({
       const bytes = await unwrapImage(inputFile('--module', comma < 0 ? text : text.slice(0, comma)), decompress)
       return comma < 0 ? { bytes } : { bytes, bootargs: text.slice(comma + 1) }
     }))
-    const counters = new TrapCounters()
+    const counters = new ExitStatistics()
     const console_ = connectConsole()
     let vmEnd: VmEnd | undefined
     const common: MachineOptions = {
@@ -198,12 +198,12 @@ function verdict(outcome: Outcome, flags: Flags, vmEnd: VmEnd | undefined, symbo
   }
 }
 
-function statTable(counters: TrapCounters): string {
-  const rows = counters.rows().map(({ level, reason, count }) => [level, reason, grouped(count)])
+function statTable(counters: ExitStatistics): string {
+  const rows = counters.rowsBy(row => `${row.level} ${row.reason}`).map(({ level, reason, count }) => [level, reason, grouped(count)])
   return rows.length === 0 ? 'no exits to EL2' : formatTable(['level', 'exit', 'count'], rows, ['left', 'left', 'right'])
 }
 
-function report(machine: Machine, outcome: { readonly kind: string }, exit: ExitCode, counters: TrapCounters) {
+function report(machine: Machine, outcome: { readonly kind: string }, exit: ExitCode, counters: ExitStatistics) {
   const { user, system } = process.cpuUsage()
   return {
     exit, outcome: outcome.kind, guestInstructions: machine.instructions, virtualNs: machine.nanoseconds, hostCpuMs: Math.round((user + system) / 1000),

@@ -1,5 +1,5 @@
 /** The distributor of GICv2 and, with affinity routing and redistributors, of GICv3. One security state (GICD_CTLR.DS = 1), no LPIs. */
-import type { GicVersion, INTID } from '../../arch/gic.ts'
+import type { Distributor, GicVersion, INTID } from '../../arch/gic.ts'
 import type { ListedInterrupt, ListingDistributor } from '../../arch/gic-listing.ts'
 import { fieldsOf, fillFrom } from '../saved-state.ts'
 import { commonFamilies, sharedOnly, version2Families, version3Families } from './distributor-families.ts'
@@ -68,6 +68,8 @@ export class GicDistributor implements ListingDistributor {
 
   get onChange(): (cpu: number) => void { return this.#state.onChange }
   set onChange(listener: (cpu: number) => void) { this.#state.onChange = listener }
+  get onSignal(): Distributor['onSignal'] { return this.#state.onSignal }
+  set onSignal(listener: Distributor['onSignal']) { this.#state.onSignal = listener }
 
   readDistributor(cpu: number, offset: number, size: number): number | undefined { return this.#gicd.read(cpu, offset, size) }
   writeDistributor(cpu: number, offset: number, size: number, value: number): boolean { return this.#gicd.write(cpu, offset, size, value) }
@@ -137,7 +139,9 @@ export class GicDistributor implements ListingDistributor {
     const filter = value >>> 24 & 3
     const targets = filter === 0 ? value >>> 16 & all : filter === 1 ? all & ~(1 << cpu) : filter === 2 ? 1 << cpu : 0
     for (let target = 0; target < this.cpus; target++) {
-      if ((targets >>> target & 1) !== 0) this.#state.addSgi(target, value & 15, cpu)
+      if ((targets >>> target & 1) === 0) continue
+      this.#state.onSignal?.(target, value & 15, true)
+      this.#state.addSgi(target, value & 15, cpu)
     }
   }
 

@@ -35,6 +35,7 @@ export class InterruptState {
   /** INTIDs below this exist; a multiple of 32. */
   readonly intids: number
   onChange: (cpu: number) => void = () => {}
+  onSignal: ((cpu: number, intid: INTID, level: boolean) => void) | undefined
   /** GICD_CTLR.EnableGrp0 and EnableGrp1. */
   #groupEnables = 0
   readonly #words: number
@@ -164,6 +165,7 @@ export class InterruptState {
     const before = this.#line[bank]!
     if (((before & bit) !== 0) === level) return
     this.#line[bank] = before ^ bit
+    this.onSignal?.(cpu, intid, level)
     if (level) this.#latch[bank]! |= this.#edge[bank]! & bit
     this.#refresh(cpu, intid >>> 5, false)
   }

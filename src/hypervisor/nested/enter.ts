@@ -17,6 +17,7 @@ const hpfarOf = (ipa: number): bigint => BigInt(Math.floor(ipa / 0x1000)) << 4n
 export function takeToVirtualEL2(core: Core, vcpu: Vcpu, type: VirtualException, esr: number, addresses?: FarAndIpa): void {
   const nested = vcpu.nested!, { pc, pstate } = vcpu
   vcpu.pe.host.charge(WORK.injectVirtual)
+  vcpu.pe.host.trace?.({ kind: 'nested exception', pe: vcpu.pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, type, syndrome: esr, pc, pstate, hcr: nested.get(SLOT.HCR_EL2) })
   const hasSyndrome = type === 'sync' || type === 'serror'
   if (vcpu.context.kind !== 'vEL2') {
     // The nested VM's state goes to the virtual file first; then the syndrome is put where virtual EL2 finds it when it is translated.

@@ -33,6 +33,7 @@ export function emulateEret(core: Core, vcpu: Vcpu, form: number): string {
   const tge = (nested.get(SLOT.HCR_EL2) & HCR.TGE) !== 0n
   // Without FEAT_NV an exception from virtual EL2 to itself records EL1. With TGE=1 there is no EL1 to return to.
   if (vcpu.vm.config.rewritten !== undefined && tge && (spsr & 0xc) === MODE.EL1t) spsr = (spsr & ~0xc) | MODE.EL2t
+  vcpu.pe.host.trace?.({ kind: 'nested return', pe: vcpu.pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, pc: elr, pstate: spsr, hcr: nested.get(SLOT.HCR_EL2) })
   switch (returnKind(spsr, nested.virtualE2H, tge)) {
     case 'illegal':
       // "PSTATE.{EL, SP} are unchanged, PSTATE.IL is set": the next instruction takes an Illegal Execution state exception.
