@@ -6,7 +6,7 @@
 const rotate = (x: number, n: number): number => (x << n) | (x >>> (32 - n))
 
 /** Event kinds in the hash; the numbers are part of the hash's definition. */
-export const HASHED = { exception: 1, eret: 2, exit: 3, mmioRead: 5, mmioWrite: 6, console: 7, marker: 8, registers: 9, memory: 10 } as const
+export const HASHED = { exception: 1, eret: 2, exit: 3, mmioRead: 5, mmioWrite: 6, console: 7, marker: 8, registers: 9, memory: 10, outside: 11 } as const
 
 export class TraceHash {
   a = 0x6a09e667 | 0

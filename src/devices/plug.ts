@@ -5,6 +5,7 @@
  * Everything that enters a machine on its own account (bytes typed, what the network answers) is an `OutsideEvent`, and comes in through
  * one method, `Machine.post`. Disks and shares answer at once, through `BlockBacking` and `ShareFiles`.
  */
+export type { OutsideEvent, OutsideReceiver } from '../arch/outside.ts'
 
 /** Where the device sits: a virtio-mmio slot, or a function of the PCIe host. Default: mmio. */
 export type Transport = 'mmio' | 'pci'
@@ -28,6 +29,9 @@ export interface BlockBacking {
   read(offset: number, into: Uint8Array): boolean
   write(offset: number, from: Uint8Array): boolean
   flush(): boolean
+  /** Of a backing that keeps changes in memory: plain data for a snapshot. */
+  save?(): unknown
+  restore?(state: unknown): void
 }
 
 export interface BlockPlug extends Common {
@@ -39,7 +43,8 @@ export interface BlockPlug extends Common {
 
 export interface ConsolePlug extends Common {
   readonly kind: 'console'
-  readonly output: (bytes: Uint8Array) => void
+  /** Default: where the UART's bytes go. */
+  readonly output?: (bytes: Uint8Array) => void
 }
 
 /** The guest gets the stream of this seed: the same in every run. */
@@ -74,17 +79,6 @@ export interface NetworkPlug extends Common {
 
 export type Plug = BlockPlug | ConsolePlug | EntropyPlug | SharePlug | NetworkPlug
 export type PlugKind = Plug['kind']
-
-// ---- from outside ----
-
-/** Plain data, so that it can be recorded and replayed. What `kind` and `id` mean is the device's: see the device. */
-export interface OutsideEvent {
-  /** Name of the plug. */
-  readonly device: string
-  readonly kind: string
-  readonly id: number
-  readonly bytes: Uint8Array
-}
 
 // ---- to the host's network ----
 

@@ -7,8 +7,8 @@
  */
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
+import type { OutsideReceiver } from '../arch/outside.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
-import type { Saved } from '../arch/saved-state.ts'
 import type { L0Event } from '../trace/event.ts'
 
 /** System registers that are moved together: slots of `sysreg/`, in program order. */
@@ -90,6 +90,10 @@ export interface L0Environment {
   readonly profile: ProfileName
   readonly features: ReadonlySet<Feature>
   readonly gicVersion: GicVersion
+  /** The machine's console: where VMs print by default. */
+  console(byte: number): void
+  /** Names a device that events from outside may be posted to. */
+  listen(device: string, receiver: OutsideReceiver): void
 }
 
 /** What a PE does when L0 has handled an exception: return from EL2, or wait at EL2 for a physical interrupt. */
@@ -106,8 +110,4 @@ export interface EL2Software {
    * interfered for long. No exit: whatever L0 decides takes effect at the next one, which it may cause.
    */
   stuck?(host: Host, vector: bigint, syndrome: number): void
-  /** All it knows, its devices included; never while it works. What is in RAM is saved with RAM. */
-  saveState?(): Saved
-  /** Of software that was made of the same; throws BadInput. No call of a Host is made. */
-  restoreState?(saved: Saved): void
 }

@@ -1,10 +1,9 @@
 /** The machine: PEs, RAM, devices and firmware of one board, and optionally L0 at its EL2. */
 import { RAM_BASE, affinityOf, createBoard } from '../arch/board.ts'
 import type { Board } from '../arch/board.ts'
+import type { OutsideEvent, OutsideReceiver } from '../arch/outside.ts'
 import { BadInput } from '../arch/bad-input.ts'
 import { UNIT_COSTS } from '../arch/cost.ts'
-import { COUNT, integer, listOf, objectOf } from '../arch/saved-state.ts'
-import type { Saved } from '../arch/saved-state.ts'
 import { profile } from '../arch/features.ts'
 import type { Profile } from '../arch/features.ts'
 import { planLoad } from '../arch/image/load.ts'
@@ -19,14 +18,13 @@ import type { AfterExit, EL2Exception, EL2Software, PhysicalMemory } from '../hy
 import { SLOT, SLOTS, resetValues } from '../sysreg/index.ts'
 import { HostPort } from './host-port.ts'
 import type { MachineOptions, RunLimits } from './options.ts'
-import { savedOutcome } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import { PageStore } from './page-store.ts'
 import { physicalMemory } from './physical-memory.ts'
 import { firmwareCall } from './psci.ts'
 import type { PowerControl } from './psci.ts'
 import { RunLoop } from './run-loop.ts'
-import { CUT, HASH, HELD, restoreDevices, restorePe, saveDevices, savePe } from './snapshot.ts'
+import { restorePE, savePE } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import { TextMatcher } from './text-matcher.ts'
 import { wire } from './wiring.ts'
@@ -57,6 +55,9 @@ export class Machine {
   #finished = false
   /** Console bytes after the end of a run. */
   readonly #held: number[] = []
+  readonly #receivers = new Map<string, OutsideReceiver>()
+  /** Not yet delivered. */
+  readonly #posted: OutsideEvent[] = []
 
   constructor(options: MachineOptions) {
     const name = options.board ?? 'virt'
@@ -72,6 +73,12 @@ export class Machine {
     if (cpus < 1 || cpus > MAXIMUM_PES) throw new RangeError(`${cpus} PEs: the machine has 1 to ${MAXIMUM_PES}`)
     this.wiring = wire({
       board: this.board, console: byte => this.#print(byte), currentPe: () => this.cpu.core.pe.index, nanoseconds: () => this.cpu.core.cycles(this.cpu.core.pe),
+      plugs: options.plugs ?? [], complaint: options.complaint,
+      // RAM comes with the engine, after the devices.
+      memory: {
+        isRam: (address, size) => this.memory.isRam(address, size), readBytes: (address, into) => this.memory.readBytes(address, into),
+        writeBytes: (address, from) => this.memory.writeBytes(address, from),
+      },
     })
     const { gic, bus } = this.wiring
     const environment: Environment = {
@@ -107,6 +114,8 @@ export class Machine {
       }),
       setPpiLevel: (pe, intid, level) => gic.distributor.setPpiLevel(pe, intid, level),
     })
+    this.#listen('uart0', ({ bytes }) => { this.wiring.uart.receive(bytes) })
+    for (const { name, device: { model } } of this.wiring.plugged) if (model.outside !== undefined) this.#listen(name, event => { model.outside!(event) })
     this.#hash = options.hash === false ? undefined : new TraceHash()
     this.cpu.core.hash = this.#hash
     this.cpu.core.onEvent = options.onEvent
@@ -124,6 +133,7 @@ export class Machine {
     })) : []
     this.l0 = options.l0?.({
       memory: this.memory, ram: { base: RAM_BASE, size: memBytes }, reserved: this.reserved, peCount: cpus, profile: selected.name, features: selected.features, gicVersion: this.board.gic,
+      console: byte => { this.#print(byte) }, listen: (device, receiver) => { this.#listen(device, receiver) },
     })
     if (this.l0 !== undefined) {
       for (const pe of this.cpu.pes) {
@@ -159,8 +169,7 @@ export class Machine {
   run(limits: RunLimits = {}): Outcome {
     if (this.#finished && this.#outcome !== undefined) return this.#outcome
     this.#outcome = undefined
-    // A run that goes on waits for the rest of the text.
-    if (this.#matcher?.text !== limits.until) this.#matcher = limits.until === undefined ? undefined : new TextMatcher(limits.until)
+    this.#matcher = limits.until === undefined ? undefined : new TextMatcher(limits.until)
     for (const byte of this.#held.splice(0)) {
       if (this.#outcome === undefined) this.#show(byte)
       else this.#held.push(byte)
@@ -169,7 +178,10 @@ export class Machine {
     for (let turns = 1; this.#outcome === undefined; turns++) {
       const left = end === Infinity ? Infinity : end - this.instructions
       if (left <= 0) return { kind: 'limit' }
-      if (this.#loop.turn(left) === undefined) this.#stop(this.#nobodyRuns())
+      if (this.#posted.length > 0) this.#deliver()
+      const turn = this.#loop.turn(left, limits.waits)
+      if (turn === undefined) this.#stop(this.#nobodyRuns())
+      else if (typeof turn === 'number') return { kind: 'waiting', nanoseconds: turn }
       if (this.#loop.isSuspended) return this.#outcome ?? { kind: 'stopped' }
       if ((turns & 15) === 0 && limits.interrupted?.() === true) return { kind: 'interrupted' }
     }
@@ -186,8 +198,33 @@ export class Machine {
     this.cpu.core.endTurn()
   }
 
+  // ---- from outside ----
+
   /** Bytes typed at the console. */
-  input(bytes: Iterable<number>): void { this.wiring.uart.receive(bytes) }
+  input(bytes: Iterable<number>): void { this.post({ device: 'uart0', kind: 'data', id: 0, bytes: Uint8Array.from(bytes) }) }
+
+  /**
+   * The one way in for what happens outside: the event reaches its device before the next turn. False: no device of the machine or of a VM listens
+   * under this name.
+   */
+  post(event: OutsideEvent): boolean {
+    if (!this.#receivers.has(event.device)) return false
+    this.#posted.push(event)
+    return true
+  }
+
+  #listen(device: string, receiver: OutsideReceiver): void {
+    if (this.#receivers.has(device)) throw new BadInput('device', `two are called ${device}`)
+    this.#receivers.set(device, receiver)
+  }
+
+  #deliver(): void {
+    for (const event of this.#posted.splice(0)) {
+      this.#hash?.add(HASHED.outside)
+      for (const byte of event.bytes) this.#hash?.add(byte)
+      this.#receivers.get(event.device)!(event)
+    }
+  }
 
   // ---- facts about the run ----
 
@@ -230,64 +267,52 @@ export class Machine {
 
   // ---- snapshots ----
 
-  /**
-   * All of the machine and of what is attached to it. Between runs, not while a debugger has suspended one. The translations that the TLB
-   * holds are no part of it: they are dropped here as well, so that both machines go on from the same state.
-   */
+  /** Not from a callback of a run. Throws RangeError when L0 is attached: its state is not in the machine. */
   save(): Snapshot {
-    if (this.#loop.isSuspended) throw new RangeError('the machine is in the middle of a turn')
-    const { core, engine, pes, pmu } = this.cpu
-    if (this.l0 !== undefined && this.l0.saveState === undefined) throw new RangeError('the software at EL2 cannot be saved')
-    this.#forgetTranslations()
+    if (this.l0 !== undefined) throw new RangeError('a machine with L0 attached cannot be saved')
+    const { gic, uart, clock, devices } = this.wiring
     return {
-      machine: this.#description(), pages: this.#pages.capture(),
-      state: {
-        pes: pes.map(pe => savePe(pe, engine)), current: core.pe.index, ...saveDevices(this.wiring), pmu: pmu.saveState(), lastCount: core.lastCount, cut: CUT.save(this.#loop.save()),
-        hash: HASH.save(this.#hash?.save()), held: [...this.#held], ended: this.#finished ? structuredClone(this.#outcome) as Saved : undefined,
-        hostPorts: this.hostPorts.map(port => port.saveState()), l0: this.l0?.saveState?.(),
-      },
+      format: 1, machine: this.#description(), pes: this.cpu.pes.map(pe => savePE(pe, this.cpu.engine)), distributor: gic.distributor.save(), interfaces: gic.cpuInterfaces.map(each => each.save()),
+      devices: { uart: uart.save(), clock: clock.save(), ...Object.fromEntries(this.wiring.plugged.map(({ name }) => [name, devices.get(name)!.save()])) }, pmu: this.cpu.pmu.save(), lastCount: this.cpu.core.lastCount, cut: this.#loop.save(), hash: this.#hash?.save(), pages: this.#pages.capture(),
     }
   }
 
-  /** Goes back to a snapshot of this machine or of one that is made of the same. Throws BadInput when it is not, or damaged: the machine must not be used then. */
+  /** Goes back to a snapshot of a machine that is made of the same. Throws BadInput when it is not. */
   restore(snapshot: Snapshot): void {
-    if (snapshot.machine !== this.#description()) throw new BadInput('snapshot', `is of another machine: ${snapshot.machine} instead of ${this.#description()}`)
-    const { core, engine, pes, pmu } = this.cpu, state = objectOf(snapshot.state, 'state')
-    const saved = listOf(state['pes'], 'PEs', pes.length), ports = listOf(state['hostPorts'], 'Hosts', this.hostPorts.length)
+    if (snapshot.format !== 1 || snapshot.machine !== this.#description()) throw new BadInput('snapshot', `is of another machine: ${snapshot.machine} instead of ${this.#description()}`)
+    const { gic, uart, clock } = this.wiring, { core, engine } = this.cpu
     this.#pages.restore(snapshot.pages)
-    restoreDevices(this.wiring, snapshot.state)
-    this.l0?.restoreState?.(state['l0'])
-    this.hostPorts.forEach((port, i) => port.restoreState(ports[i], `Host ${i}`))
-    pmu.restoreState(state['pmu'])
-    // After all that raises lines.
-    pes.forEach((pe, i) => restorePe(pe, engine, saved[i], `PE ${i}`))
-    core.lastCount = COUNT.restore(state['lastCount'], 'lastCount', 0)
-    this.#hash?.restore(HASH.restore(state['hash'], 'hash', undefined) ?? new TraceHash().save())
-    this.#loop.restore(CUT.restore(state['cut'], 'cut', undefined))
-    HELD.restore(state['held'], 'held', this.#held)
-    this.#outcome = savedOutcome(state['ended'])
-    this.#finished = this.#outcome !== undefined
-    this.#matcher = undefined
-    this.#forgetTranslations()
-    this.#switchTo(pes[integer(0, pes.length - 1).restore(state['current'], 'current', 0)]!)
-  }
-
-  /** Another machine in the same state, that goes on by itself; pages of RAM are copied. What is attached by `options` (console, L0's devices) is made anew. */
-  fork(options: Partial<MachineOptions> = {}): Machine {
-    const other = new Machine({ ...this.#options, ...options })
-    other.restore(this.save())
-    return other
-  }
-
-  #forgetTranslations(): void {
-    this.cpu.engine.tlb.invalidate(() => true)
-    for (const pe of this.cpu.pes) pe.vncrPage = -1
-    this.cpu.memory.forgetPages()
+    this.cpu.pes.forEach((pe, i) => {
+      const saved = snapshot.pes[i]!
+      engine.restorePe(pe.index, saved)
+      restorePE(pe, saved)
+    })
+    gic.distributor.restore(snapshot.distributor)
+    gic.cpuInterfaces.forEach((each, i) => each.restore(snapshot.interfaces[i]))
+    uart.restore(snapshot.devices['uart'])
+    clock.restore(snapshot.devices['clock'])
+    for (const { name } of this.wiring.plugged) this.wiring.devices.get(name)!.restore(snapshot.devices[name])
+    this.#posted.length = 0
+    this.cpu.pmu.restore(snapshot.pmu)
+    core.lastCount = snapshot.lastCount
+    if (snapshot.hash !== undefined) this.#hash?.restore(snapshot.hash)
+    this.#loop.restore(snapshot.cut)
+    // Translations of what RAM was before.
+    engine.tlb.invalidate(() => true)
+    for (const pe of this.cpu.pes) {
+      pe.timers.restore(snapshot.pes[pe.index]!.timerLevels, core.count(pe))
+      pe.linesChanged = true
+    }
+    this.#outcome = undefined
+    this.#finished = false
+    this.#held.length = 0
+    this.#switchTo(core.pe)
   }
 
   #description(): string {
     const { name, gic, cpus, el2, memBytes } = this.board
-    return `${name} GICv${gic}, ${cpus} PEs, ${memBytes} bytes, EL2 ${el2 ? 'yes' : 'no'}, ${[...this.profile.features].join(' ')}`
+    const plugs = this.wiring.plugged.map(({ name, transport, slot, device }) => `, ${device.model.name} ${name} at ${transport} ${slot}`).join('')
+    return `${name} GICv${gic}, ${cpus} PEs, ${memBytes} bytes, EL2 ${el2 ? 'yes' : 'no'}${plugs}, ${[...this.profile.features].join(' ')}`
   }
 
   #hashAccess(kind: number, pe: number, pa: number, size: number, value: number): void {

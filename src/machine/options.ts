@@ -2,6 +2,7 @@
 import type { CostModel } from '../arch/cost.ts'
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
+import type { Plug } from '../devices/index.ts'
 import type { EL2Software, L0Environment } from '../hypervisor/host.ts'
 import type { TraceSink } from '../trace/event.ts'
 
@@ -28,6 +29,10 @@ export interface MachineOptions {
   /** Most instructions of one turn when there is more than one PE. Default 1000. */
   readonly quantum?: number
   readonly console?: (byte: number) => void
+  /** Disks, network cards and other devices, in the order in which the guest finds them. */
+  readonly plugs?: readonly Plug[]
+  /** Told what a driver has done that its device cannot go on after. */
+  readonly complaint?: (text: string) => void
   readonly onEvent?: TraceSink
   /** Symbol at an address, for messages only. */
   readonly symbolAt?: (pc: bigint) => string | undefined
@@ -46,4 +51,9 @@ export interface RunLimits {
   readonly maxInstructions?: number
   /** Asked between turns (every few ms); true ends the run with 'interrupted'. */
   readonly interrupted?: () => boolean
+  /**
+   * Asked when every PE waits, and the first will wake in so many nanoseconds of virtual time: true ends the run with 'waiting' instead, because
+   * something outside is about to be posted.
+   */
+  readonly waits?: (nanoseconds: number) => boolean
 }

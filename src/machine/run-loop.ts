@@ -55,8 +55,11 @@ export class RunLoop {
   /** The engine's observer has suspended a turn: the next one goes on with it. */
   get isSuspended(): boolean { return this.#suspended !== undefined }
 
-  /** One turn of one PE, at most `most` instructions. Undefined: no PE can run, now or later. */
-  turn(most: number): PE | undefined {
+  /**
+   * One turn of one PE, at most `most` instructions. Undefined: no PE can run, now or later. Nanoseconds: every PE waits for so long, and `waits`
+   * wants that to be known; nothing has happened.
+   */
+  turn(most: number, waits?: (nanoseconds: number) => boolean): PE | number | undefined {
     if (this.#suspended !== undefined) return this.#continue(this.#suspended)
     const { pes } = this.#cpu
     const cut = this.#cut
@@ -79,6 +82,10 @@ export class RunLoop {
       } else if (at < rival) rival = at
     }
     if (pe === undefined) return undefined
+    if (waits !== undefined && pe.power === 'on' && pe.waiting !== 'none' && !this.#isAwake(pe)) {
+      const idle = time - this.#front()
+      if (idle > 0 && waits(idle)) return idle
+    }
     this.#switchTo(pe)
     this.#prepare(pe, time)
     if (pe.power === 'on' && pe.waiting === 'none') this.#execute(pe, most, rival, ALONE)
@@ -97,6 +104,9 @@ export class RunLoop {
     // Contexts, and what the CPU keeps of the PE that runs.
     this.#cpu.stateChanged()
   }
+
+  /** The clock of the PE that is furthest. */
+  #front(): number { return this.#cpu.pes.reduce((front, pe) => pe.power === 'off' ? front : Math.max(front, this.#cpu.core.cycles(pe)), 0) }
 
   /** The cycle at which this PE has something to do; Infinity if nothing of its own will wake it. */
   #nextTime(pe: PE): number {

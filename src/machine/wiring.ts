@@ -1,8 +1,8 @@
-/** The devices of a board table on the bus: interrupt controller, UART, clock, empty virtio slots. */
+/** The devices of a board table on the bus: interrupt controller, UART, clock, virtio slots with what is plugged into them. */
 import type { Board, BoardRow } from '../arch/board.ts'
 import type { CostFrame } from '../arch/cost.ts'
-import { Pl011, Pl031, createGic, gicFrames } from '../devices/index.ts'
-import type { Gic, MmioDevice } from '../devices/index.ts'
+import { EMPTY_SLOT, Pl011, Pl031, VirtioMmio, createGic, gicFrames, plugIn } from '../devices/index.ts'
+import type { DmaMemory, Gic, MmioDevice, Plug, Plugged } from '../devices/index.ts'
 import { AddressSpace } from './address-space.ts'
 
 export interface Wiring {
@@ -10,6 +10,7 @@ export interface Wiring {
   readonly gic: Gic
   readonly uart: Pl011
   readonly clock: Pl031
+  readonly plugged: readonly Plugged[]
   /** Everything with state, by name, in the order of saving. */
   readonly devices: ReadonlyMap<string, MmioDevice>
 }
@@ -20,6 +21,9 @@ export interface WiringOptions {
   /** The PE that makes the access. */
   readonly currentPe: () => number
   readonly nanoseconds: () => number
+  readonly plugs: readonly Plug[]
+  readonly memory: DmaMemory
+  readonly complaint: ((text: string) => void) | undefined
 }
 
 const FRAMES: Partial<Record<BoardRow['kind'], CostFrame>> = { gicd: 'GICD', gicr: 'GICR', gicc: 'GICC', gich: 'GICH', gicv: 'GICV' }
@@ -32,6 +36,7 @@ export function wire(options: WiringOptions): Wiring {
   const frames = gicFrames(gic.distributor, gic.cpuInterfaces, options.currentPe)
   const devices = new Map<string, MmioDevice>()
   const spi = (row: BoardRow) => (level: boolean): void => { if (row.spi !== undefined) gic.distributor.setSpiLevel(32 + row.spi, level) }
+  const plugged = plugIn(options.plugs, options)
   let uart: Pl011 | undefined, clock: Pl031 | undefined
 
   for (const row of board.rows) {
@@ -55,21 +60,26 @@ export function wire(options: WiringOptions): Wiring {
         devices.set(row.name, clock)
         add(bus, row, clock)
         break
-      case 'virtio-mmio':
-        bus.add({ name: row.name, base: row.base, size: row.size, frame: 'device', read: (_pe, offset) => EMPTY_VIRTIO.get(offset) ?? 0, write: () => true })
+      case 'virtio-mmio': {
+        const plug = plugged.find(({ transport, slot }) => transport === 'mmio' && slot === row.index)
+        if (plug === undefined) {
+          add(bus, row, EMPTY_SLOT)
+          break
+        }
+        const device = new VirtioMmio(plug.device, spi(row))
+        devices.set(plug.name, device)
+        add(bus, row, device)
         break
+      }
       case 'absent':
         bus.add({ name: row.name, base: row.base, size: row.size, frame: 'device', read: () => undefined, write: () => false })
     }
   }
   if (uart === undefined || clock === undefined) throw new Error(`board ${board.name} has no UART or no clock`)
-  return { bus, gic, uart, clock, devices }
+  return { bus, gic, uart, clock, plugged, devices }
 }
 
-/** A virtio-mmio slot without a device (virtio 1.2, 4.2.2): magic value, version 2, device ID 0. */
-const EMPTY_VIRTIO: ReadonlyMap<number, number> = new Map([[0, 0x7472_6976], [4, 2], [8, 0], [0xc, 0x554d_4551]])
-
-function add(bus: AddressSpace, row: BoardRow, device: MmioDevice, shift = 0): void {
+function add(bus: AddressSpace, row: BoardRow, device: Pick<MmioDevice, 'read' | 'write'>, shift = 0): void {
   bus.add({
     name: row.name, base: row.base, size: row.size, frame: FRAMES[row.kind] ?? 'device',
     read: (_pe, offset, size) => device.read(offset + shift, size), write: (_pe, offset, size, value) => device.write(offset + shift, size, value),

@@ -10,7 +10,7 @@ import type { VmDescription } from './options.ts'
 
 const MEGABYTE = 1 << 20
 const environment = (name: ProfileName = 'v8.3', gicVersion: 2 | 3 = 2): L0Environment => ({
-  memory: new FakeMemory(), ram: { base: RAM, size: RAM_SIZE }, reserved: RESERVED, peCount: 2, profile: name, features: profile(name).features, gicVersion,
+  memory: new FakeMemory(), ram: { base: RAM, size: RAM_SIZE }, reserved: RESERVED, peCount: 2, profile: name, features: profile(name).features, gicVersion, console: () => {}, listen: () => {},
 })
 /** The smallest arm64 Image: a branch to itself. */
 const image = (): Uint8Array => {

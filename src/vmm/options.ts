@@ -1,6 +1,7 @@
 /** What a virtual machine is made of: plain data (design D6, section 5 `--on vm`). */
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
+import type { Plug } from '../devices/index.ts'
 import type { Paravirtualised } from './paravirtualise.ts'
 
 /**
@@ -32,9 +33,12 @@ export interface VmDescription {
   readonly paravirt?: 'nv' | 'neve'
   /** What the rewriting did. */
   readonly onRewritten?: (result: Paravirtualised) => void
+  /** Default: the machine's console. */
   readonly console?: (byte: number) => void
-  /** Called once, with what gives the VM's UART bytes from outside. */
-  readonly onInput?: (receive: (bytes: Iterable<number>) => void) => void
+  /** Devices. From outside they are reached as `vm0.block0` and so on, the UART as `vm0.uart0`. */
+  readonly plugs?: readonly Plug[]
+  /** Told what a driver has done that its device cannot go on after. */
+  readonly complaint?: (text: string) => void
 }
 
 export type VmEnd = { readonly kind: 'off' } | { readonly kind: 'reset' } | { readonly kind: 'died', readonly detail: string }

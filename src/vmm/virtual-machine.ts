@@ -3,8 +3,9 @@ import { BadInput } from '../arch/bad-input.ts'
 import { affinityOf, createBoard, RAM_BASE, rowsOf } from '../arch/board.ts'
 import type { Board } from '../arch/board.ts'
 import { planLoad } from '../arch/image/load.ts'
-import { createDistributor, Pl011, Pl031 } from '../devices/index.ts'
-import type { L0Environment } from '../hypervisor/host.ts'
+import { createDistributor, EMPTY_SLOT, Pl011, Pl031, plugIn, VirtioMmio } from '../devices/index.ts'
+import type { DmaMemory } from '../devices/index.ts'
+import type { L0Environment, PhysicalMemory } from '../hypervisor/host.ts'
 import type { MemorySlot } from '../hypervisor/guest-memory.ts'
 import type { GicFrames, UserSpace, VmConfig } from '../hypervisor/vm.ts'
 import { resetValues, SLOT } from '../sysreg/index.ts'
@@ -54,24 +55,27 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   const paravirtualised = paravirt === undefined || el2 === 'none' || el2 === 'nvhe-or-vhe' ? undefined : paravirtualise(plan, paravirt, gic, el2)
   if (paravirtualised !== undefined) description.onRewritten?.(paravirtualised)
   const distributor = createDistributor({ version: gic, cpus, targets: 'lowest' })
-  const bus = new Bus()
+  const bus = new Bus(), print = description.console ?? environment.console
+  const plugged = plugIn(description.plugs ?? [], { memory: guestMemory(environment.memory, pa, description.memBytes), console: print, complaint: description.complaint })
   let uart: Pl011 | undefined
   for (const row of board.rows) {
     const irq = (level: boolean): void => { if (row.spi !== undefined) distributor.setSpiLevel(32 + row.spi, level) }
-    if (row.kind === 'pl011') bus.add(row.name, row.base, row.size, uart = new Pl011({ irq, output: description.console ?? (() => {}) }))
+    if (row.kind === 'pl011') bus.add(row.name, row.base, row.size, uart = new Pl011({ irq, output: print }))
     else if (row.kind === 'pl031') bus.add(row.name, row.base, row.size, new Pl031({ irq, nanoseconds }))
-    else if (row.kind === 'virtio-mmio') bus.add(row.name, row.base, row.size, EMPTY_VIRTIO)
+    else if (row.kind === 'virtio-mmio') {
+      const plug = plugged.find(({ transport, slot }) => transport === 'mmio' && slot === row.index)
+      bus.add(row.name, row.base, row.size, plug === undefined ? EMPTY_SLOT : new VirtioMmio(plug.device, irq))
+    }
   }
   if (uart === undefined) throw new Error(`board ${board.name} has no UART`)
   const line = uart
-  description.onInput?.(bytes => line.receive(bytes))
+  environment.listen(`vm${id}.uart0`, ({ bytes }) => { line.receive(bytes) })
+  for (const { name, device: { model } } of plugged) if (model.outside !== undefined) environment.listen(`vm${id}.${name}`, event => { model.outside!(event) })
 
   const user: UserSpace = {
     mmioRead: (_vcpu, ipa, size) => bus.read(ipa, size),
     mmioWrite: (_vcpu, ipa, size, value) => bus.write(ipa, size, value),
     ended,
-    saveState: () => bus.saveState(),
-    restoreState: saved => bus.restoreState(saved),
   }
   const frames = framesOf(board)
   const config: VmConfig = {
@@ -95,10 +99,14 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   }
 }
 
-/** A virtio-mmio slot without a device (virtio 1.2, 4.2.2): magic value, version 2, device ID 0. */
-const EMPTY_VIRTIO = {
-  read: (offset: number): number => offset === 0 ? 0x7472_6976 : offset === 4 ? 2 : 0,
-  write: (): boolean => true,
+/** The VM's RAM as its devices reach it: by IPA, and nothing else. */
+function guestMemory(machine: PhysicalMemory, pa: number, size: number): DmaMemory {
+  const isRam = (ipa: number, length: number): boolean => Number.isSafeInteger(ipa) && ipa >= RAM_BASE && ipa + length <= RAM_BASE + size
+  return {
+    isRam,
+    readBytes: (ipa, into) => isRam(ipa, into.length) && machine.readBytes(ipa - RAM_BASE + pa, into),
+    writeBytes: (ipa, from) => isRam(ipa, from.length) && machine.writeBytes(ipa - RAM_BASE + pa, from),
+  }
 }
 
 /** GICV of the machine: every board with a GICv2 has it at the same place. */

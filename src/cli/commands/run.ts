@@ -16,10 +16,11 @@ import { isDebianName } from '../debian/name.ts'
 import { decompress } from '../decompress.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { gicVersion, hiddenFeature, inputFile, integerBetween, memorySize, oneOf, profileName, seconds } from '../options.ts'
+import { diskOption, openPlugs, seedOption, type PlugFlags } from '../plugs.ts'
 import { leftSites, rewritingText } from '../rewriting-text.ts'
 import { formatTable, grouped } from '../table.ts'
 
-interface Flags {
+interface Flags extends PlugFlags {
   readonly on: 'machine' | 'vm'
   readonly el2: boolean
   readonly arch: ProfileName
@@ -72,6 +73,7 @@ export const runCommand = buildCommand({
       '  nidus run guests/built/mini-kvm-vhe --on vm --el2 --arch v8.4 --smp 2 --initrd guests/built/bench --append vcpus=2',
       '  nidus run xen-4.20-arm64 --on vm --el2 --mem 1G --module Image,console=hvc0 --module initrd.gz --append "dom0_mem=384M console=dtuart dtuart=/pl011@9000000"',
       '  nidus run debian:6.12 --append do=list',
+      '  nidus run debian:6.12 --disk disk.img,overlay --rng 1 --append do=shell',
       '  nidus run Image --initrd initrd.gz --append console=ttyAMA0 --until login: --timeout 60',
       '',
       'Exit codes: 0 done (PSCI off, or --until seen), 1 the guest ended without printing --until, 2 bad input, 3 the guest died or hit something unimplemented, 4 timeout, 130 Ctrl-C.',
@@ -94,6 +96,9 @@ export const runCommand = buildCommand({
       append: { kind: 'parsed', parse: String, brief: 'Kernel command line', optional: true, placeholder: 'TEXT' },
       l0: { kind: 'parsed', parse: oneOf('--l0', ['split', 'lazy']), brief: 'World switches of L0: split (Linux 4.10) or lazy', default: 'lazy' },
       paravirt: { kind: 'parsed', parse: oneOf('--paravirt', ['nv', 'neve']), brief: 'On v8.0: rewrite the guest hypervisor', optional: true },
+      disk: { kind: 'parsed', parse: diskOption, brief: 'Disk image (raw); ,ro: only read; ,overlay: what the guest writes is lost (repeatable)', variadic: true, default: [], placeholder: 'FILE[,ro|,overlay]' },
+      rng: { kind: 'parsed', parse: seedOption, brief: 'virtio-rng with the stream of this seed', optional: true, placeholder: 'SEED' },
+      virtioConsole: { kind: 'boolean', brief: 'virtio-console on this terminal (console=hvc0); the UART prints as well', default: false, withNegated: false },
       until: { kind: 'parsed', parse: String, brief: 'Stop at once when the console has printed TEXT', optional: true, placeholder: 'TEXT' },
       timeout: { kind: 'parsed', parse: seconds, brief: 'Stop after this many seconds', optional: true, placeholder: 'SECONDS' },
       stat: { kind: 'boolean', brief: 'Print exits by level and reason at the end', default: false, withNegated: false },
@@ -115,6 +120,7 @@ export const runCommand = buildCommand({
       const bytes = await unwrapImage(inputFile('--module', comma < 0 ? text : text.slice(0, comma)), decompress)
       return comma < 0 ? { bytes } : { bytes, bootargs: text.slice(comma + 1) }
     }))
+    const plugs = openPlugs(flags)
     const counters = new ExitStatistics()
     const console_ = connectConsole()
     let vmEnd: VmEnd | undefined
@@ -131,14 +137,14 @@ export const runCommand = buildCommand({
             policy: flags.l0,
             onEnd: (_, end) => { vmEnd = end },
             vms: [{
-              image, memBytes: flags.mem, smp: flags.smp ?? 1, console: console_.output, el2: flags.el2 ? 'nvhe-or-vhe' : 'none',
+              image, memBytes: flags.mem, smp: flags.smp ?? 1, plugs, complaint, el2: flags.el2 ? 'nvhe-or-vhe' : 'none',
               ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(append === undefined ? {} : { append }), ...(modules.length === 0 ? {} : { modules }),
               ...(flags.paravirt === undefined ? {} : { paravirt: flags.paravirt, onRewritten: tellRewriting }),
             }],
           }),
         })
       } else {
-        machine = createMachine({ ...common, memBytes: flags.mem, el2: flags.el2, console: console_.output })
+        machine = createMachine({ ...common, memBytes: flags.mem, el2: flags.el2, console: console_.output, plugs, complaint })
         const plan = machine.loadImage({
           image, ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(append === undefined ? {} : { bootargs: append }), ...(modules.length === 0 ? {} : { modules }),
         })
@@ -158,6 +164,9 @@ export const runCommand = buildCommand({
   },
 })
 
+/** What a guest's driver has done wrong. */
+const complaint = (text: string): void => { process.stderr.write(`nidus: ${text}\n`) }
+
 /** The report of the paravirtual method, before the guest starts. */
 function tellRewriting(result: Paravirtualised): void {
   process.stderr.write(`nidus: rewritten, ${rewritingText(result)}\n${leftSites(result).map(line => `  left: ${line}\n`).join('')}`)
@@ -176,7 +185,7 @@ async function runToTheEnd(machine: Machine, flags: Flags, typed: () => Uint8Arr
     // The event loop sees the keyboard and Ctrl-C; an idle machine waits for them.
     await new Promise<void>(resolve => { if (outcome.kind === 'idle') setTimeout(resolve, 10); else setImmediate(resolve) })
     const bytes = typed()
-    if (bytes.length > 0) machine.input(bytes)
+    if (bytes.length > 0) machine.post({ device: `${flags.on === 'vm' ? 'vm0.' : ''}${flags.virtioConsole ? 'console0' : 'uart0'}`, kind: 'data', id: 0, bytes })
     else if (outcome.kind === 'idle' && deadline === Infinity && !process.stdin.isTTY) {
       return { outcome, code: EXIT.guestDied, message: 'every CPU waits for an interrupt and nothing is left that could raise one' }
     }

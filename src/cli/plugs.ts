@@ -1,0 +1,44 @@
+/** Options of `nidus run` that plug devices in: each parser throws BadInput and has no side effect; `openPlugs` opens what they name. */
+import { BadInput } from '../arch/bad-input.ts'
+import type { Plug, Transport } from '../devices/index.ts'
+import { openDisk, type DiskAccess } from './disk.ts'
+import { integerBetween } from './options.ts'
+
+export interface DiskOption { readonly path: string, readonly access: DiskAccess, readonly transport: Transport }
+
+export interface PlugFlags {
+  readonly disk: readonly DiskOption[]
+  readonly rng?: number
+  readonly virtioConsole: boolean
+}
+
+/** `FILE[,ro|,overlay][,pci]`; a comma in the name of the file is not for these options. */
+function parts(option: string, text: string, known: readonly string[]): { readonly value: string, readonly words: ReadonlySet<string>, readonly pairs: readonly (readonly [string, string])[] } {
+  const [value = '', ...rest] = text.split(','), words = new Set<string>(), pairs: (readonly [string, string])[] = []
+  if (value === '') throw new BadInput(option, `'${text}' names nothing`)
+  for (const part of rest) {
+    const equals = part.indexOf('='), name = equals < 0 ? part : part.slice(0, equals + 1)
+    if (!known.includes(name)) throw new BadInput(option, `'${part}' is not one of ${known.join(', ')}`)
+    if (equals < 0) words.add(part)
+    else pairs.push([name.slice(0, -1), part.slice(equals + 1)])
+  }
+  return { value, words, pairs }
+}
+
+const transportOf = (words: ReadonlySet<string>): Transport => words.has('pci') ? 'pci' : 'mmio'
+
+export function diskOption(text: string): DiskOption {
+  const { value, words } = parts('--disk', text, ['ro', 'overlay'])
+  if (words.has('ro') && words.has('overlay')) throw new BadInput('--disk', `'${text}': choose ro or overlay`)
+  return { path: value, access: words.has('ro') ? 'ro' : words.has('overlay') ? 'overlay' : 'rw', transport: transportOf(words) }
+}
+
+export const seedOption = integerBetween('--rng', 0, Number.MAX_SAFE_INTEGER)
+
+export function openPlugs(flags: PlugFlags): readonly Plug[] {
+  return [
+    ...flags.disk.map(({ path, access, transport }): Plug => ({ kind: 'block', backing: openDisk(path, access), transport })),
+    ...(flags.rng === undefined ? [] : [{ kind: 'entropy', seed: flags.rng } satisfies Plug]),
+    ...(flags.virtioConsole ? [{ kind: 'console' } satisfies Plug] : []),
+  ]
+}
