@@ -4,6 +4,8 @@
  */
 import type { GicCpuInterface } from '../arch/gic.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
+import { choice, COUNT, each, FLAG, integer, memory, objectOf, optional, record, restoreFields, saveFields, TIME, value, WORD32, WORD64 } from '../arch/saved-state.ts'
+import type { Fields, Saved } from '../arch/saved-state.ts'
 import type { Timers } from './timers.ts'
 import { Resolutions } from './resolutions.ts'
 import type { PEViews } from './views.ts'
@@ -27,6 +29,13 @@ export interface PECounters {
 export const createCounters = (): PECounters => ({
   syncToEL1: Array.from({ length: 64 }, () => 0), syncToEL2: Array.from({ length: 64 }, () => 0), irq: [0, 0, 0], fiq: [0, 0, 0], serror: [0, 0, 0], eret: 0, mmio: 0,
 })
+
+const COUNTERS = record<PECounters>({ syncToEL1: each(COUNT), syncToEL2: each(COUNT), irq: each(COUNT), fiq: each(COUNT), serror: each(COUNT), eret: COUNT, mmio: COUNT })
+const FIELDS: Fields<PE> = {
+  file: record<RegisterFile>({ u64: memory() }), counters: COUNTERS, power: choice('on', 'off', 'on-pending'), start: optional(value<NonNullable<PE['start']>>({ entry: WORD64, context: WORD64 })),
+  waiting: choice('none', 'WFI', 'WFE', 'EL2'), waitUntil: TIME, event: FLAG, charged: TIME, slept: TIME, overflowAt: TIME, irq: FLAG, fiq: FLAG, virtualIrq: FLAG, virtualFiq: FLAG, linesChanged: FLAG,
+  changedAt: TIME, undefinedAccess: optional(value<NonNullable<PE['undefinedAccess']>>({ word: WORD32, pc: WORD64, el: integer(0, 2) })), vectorFailures: COUNT,
+}
 
 export class PE {
   readonly index: number
@@ -77,6 +86,15 @@ export class PE {
     this.gic = gic
     this.timers = timers
     this.views = views
+  }
+
+  /** General registers are the engine's; timers have a part of their own. */
+  saveState(): Saved { return { ...saveFields<PE>(this, FIELDS), timers: this.timers.saveState() } }
+
+  restoreState(saved: Saved, path: string): void {
+    this.registersReplaced()
+    restoreFields<PE>(this, FIELDS, saved, path)
+    this.timers.restoreState(objectOf(saved, path)['timers'], `${path}.timers`)
   }
 
   /** All registers may have changed: reset, snapshot. */

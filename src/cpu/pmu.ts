@@ -4,6 +4,8 @@
  * are read; the time of the next overflow is known before, so that the interrupt (PPI 23) comes at its cycle. Sleeping PEs do not count.
  */
 import { PPI } from '../arch/gic.ts'
+import { each, FLAG, objectOf, TIME } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import { SLOT } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import type { PE } from './pe.ts'
@@ -19,6 +21,8 @@ const TYPE_SLOTS = [SLOT.PMEVTYPER0_EL0, SLOT.PMEVTYPER1_EL0, SLOT.PMEVTYPER2_EL
 
 /** What a counter counts, read at the moments when it starts, stops or is looked at. */
 type Source = (pe: PE) => number
+
+const SINCE = each(each(TIME)), LEVELS = each(FLAG)
 
 /** State of one PE's counters beside its registers: the source's value up to which each register is up to date. */
 export class Pmu {
@@ -159,14 +163,11 @@ export class Pmu {
     else if (n === CYCLE && slots === TYPE_SLOTS) pe.file.u64[SLOT.PMCCFILTR_EL0] = value
   }
 
-  save(): readonly (readonly number[])[] { return this.#since.map(each => [...each]) }
-  restore(state: readonly (readonly number[])[]): void {
-    state.forEach((each, pe) => { this.#since[pe] = [...each] })
-    // The line follows from the registers; the Distributor's side of it has its own state.
-    for (const pe of this.#core.pes) {
-      const { i32 } = pe.file
-      this.#level[pe.index] = (i32[2 * SLOT.PMCR_EL0]! & PMCR.E) !== 0 && (i32[2 * SLOT.PMOVSSET_EL0]! & i32[2 * SLOT.PMINTENSET_EL1]!) !== 0
-      pe.overflowAt = 0
-    }
+  saveState(): Saved { return { since: SINCE.save(this.#since), level: LEVELS.save(this.#level) } }
+
+  restoreState(saved: Saved): void {
+    const { since, level } = objectOf(saved, 'PMU')
+    SINCE.restore(since, 'PMU.since', this.#since)
+    LEVELS.restore(level, 'PMU.level', this.#level)
   }
 }

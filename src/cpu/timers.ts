@@ -7,6 +7,8 @@
 import type { Feature } from '../arch/features.ts'
 import { PPI } from '../arch/gic.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
+import { each as elements, FLAG, objectOf, record, TIME } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import { SLOT } from '../sysreg/index.ts'
 
 /** 1 GHz of cycles, 62.5 MHz of counter (CNTFRQ_EL0 of sysreg/). */
@@ -34,9 +36,11 @@ interface Timer {
 
 const timer = (name: TimerName, ctl: number, cval: number, ppi: number): Timer => ({ name, ctl, cval, ppi, met: false, nextChange: Infinity, level: false })
 
+const TIMERS = elements(record<Timer>({ met: FLAG, nextChange: TIME, level: FLAG }))
+
 export class Timers {
   readonly #file: RegisterFile
-  readonly #timers: readonly Timer[]
+  readonly #timers: Timer[]
   readonly #setLevel: (intid: number, level: boolean) => void
   readonly #el2: boolean
   readonly #ecv: boolean
@@ -121,10 +125,12 @@ export class Timers {
   writeCompare(name: TimerName, value: bigint): void { this.#file.u64[this.#timer(name).cval] = value }
 
   /** Lines as the Distributor last saw them; the registers themselves are saved with the register file. */
-  save(): readonly boolean[] { return this.#timers.map(each => each.level) }
-  restore(levels: readonly boolean[], count: number): void {
-    this.#timers.forEach((each, i) => { each.level = levels[i] ?? false })
-    this.update(count)
+  saveState(): Saved { return { timers: TIMERS.save(this.#timers), deadline: this.deadline } }
+
+  restoreState(saved: Saved, path: string): void {
+    const { timers, deadline } = objectOf(saved, path)
+    TIMERS.restore(timers, `${path}.timers`, this.#timers)
+    this.deadline = TIME.restore(deadline, `${path}.deadline`, 0)
   }
 
   #timer(name: TimerName): Timer { return this.#timers[TIMER_NAMES.indexOf(name)]! }

@@ -53,6 +53,10 @@ const TRANSLATE_AFTER = 8000
 /** Instructions per call of the generated code: a function that never returns never gets its optimised version. */
 const SLICE = 100_000
 const WASM_PAGE = 0x1_0000
+/** Of a PE's hot block: what leads to decoded instructions and TLB contexts, what is left of a run, data of the last access. */
+const PRIVATE_FIELDS = [
+  HOT.RECORDS, HOT.RECORD, HOT.CREDIT, HOT.REDIRECT, HOT.LEFT, HOT.FILE, HOT.DATA_TLB, HOT.UNPRIVILEGED_TLB, HOT.FETCH_TLB, HOT.DUMMY, HOT.DUMMY + 4, HOT.DATA, HOT.DATA + 4, HOT.DATA + 8, HOT.DATA + 12,
+] as const
 
 export class Engine {
   readonly memory: WebAssembly.Memory
@@ -365,14 +369,20 @@ export class Engine {
 
   /** Registers, flags, monitor and instruction count of a PE: what a snapshot keeps besides its register file and RAM. Not from a callback. */
   savePe(pe: number): { readonly block: Uint8Array, readonly instructions: number } {
-    const at = pe === this.current ? 0 : BACKING + pe * BACKING_STRIDE
-    return { block: this.bytes.slice(at, at + HOT.SIZE), instructions: this.counts[pe]! }
+    const at = pe === this.current ? 0 : BACKING + pe * BACKING_STRIDE, block = this.bytes.slice(at, at + HOT.SIZE), words = new Int32Array(block.buffer)
+    // Addresses in this memory mean nothing in another one; the monitor's is kept from RAM on.
+    for (const field of PRIVATE_FIELDS) words[field / 4] = 0
+    const monitor = words[HOT.EXCLUSIVE_ADDRESS / 4]! >>> 0
+    words[HOT.EXCLUSIVE_ADDRESS / 4] = monitor === 0 ? 0 : monitor - this.layout.ramBase + 1
+    return { block, instructions: this.counts[pe]! }
   }
 
   /** The PE has no TLB contexts afterwards: the CPU selects them again. */
   restorePe(pe: number, saved: { readonly block: Uint8Array, readonly instructions: number }): void {
     const at = pe === this.current ? 0 : BACKING + pe * BACKING_STRIDE
     this.bytes.set(saved.block, at)
+    const monitor = this.words[(at + HOT.EXCLUSIVE_ADDRESS) / 4]! >>> 0
+    if (monitor !== 0) this.words[(at + HOT.EXCLUSIVE_ADDRESS) / 4] = Math.min(monitor - 1, this.layout.ramSize - 16) + this.layout.ramBase
     this.counts[pe] = saved.instructions
     this.setFile(pe)
     this.tlb.selectNone(at)

@@ -1,5 +1,6 @@
 /** What brought control to L0: read once from the syndrome registers, then plain values. One object per PE, filled again each time. */
 import { EC, ecOf, issOf } from '../arch/esr.ts'
+import { choice, COUNT, record, TEXT, WORD32, WORD64 } from '../arch/saved-state.ts'
 import { SLOT } from '../sysreg/index.ts'
 import type { EL2Exception, Host } from './host.ts'
 
@@ -42,3 +43,7 @@ export class Exit {
     this.ipa = Number(host.mrs(SLOT.HPFAR_EL2) & 0xfff_ffff_fff0n) * 0x100 + Number(this.far & 0xfffn)
   }
 }
+
+export const SAVED_EXIT = record<Exit>({
+  kind: choice('sync', 'irq', 'fiq', 'serror'), syndrome: WORD32, ec: WORD32, iss: WORD32, far: WORD64, ipa: COUNT, subject: TEXT, direction: choice('read', 'write', null),
+})

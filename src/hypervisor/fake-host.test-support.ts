@@ -148,7 +148,7 @@ export function fakeL0(options: FakeOptions = {}): Fake {
     slots: [{ kind: 'ram', ipa: RAM, size: VM_SIZE, pa: VM_PA }, ...(gicVersion === 2 ? [{ kind: 'device', ipa: 0x0801_0000, size: 0x2000, pa: 0x0804_0000 } as const] : [])],
     frames: { gicd: 0x0800_0000, gicc: 0x0801_0000, gich: 0x0803_0000, gicv: 0x0804_0000, gicr: gicVersion === 3 ? 0x080a_0000 : undefined, physicalGicv: 0x0804_0000 },
     distributor: createDistributor({ version: gicVersion, cpus, targets: 'lowest' }),
-    user: { mmioRead: (_vcpu, ipa) => ipa === 0x0900_0000 ? 0x5a : undefined, mmioWrite: (_vcpu, ipa) => ipa === 0x0900_0000, ended: end => ends.push(end) },
+    user: { mmioRead: (_vcpu, ipa) => ipa === 0x0900_0000 ? 0x5a : undefined, mmioWrite: (_vcpu, ipa) => ipa === 0x0900_0000, ended: end => { ends.push(end) }, saveState: () => undefined, restoreState: () => {} },
     affinity: vcpu => vcpu,
     resetRegisters: (vcpu, { file }) => { resetValues({ features }, { pe: vcpu, gicVersion, el2: el2 !== 'none' }, file) },
   }

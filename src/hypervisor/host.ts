@@ -9,6 +9,7 @@ import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import type { OutsideReceiver } from '../arch/outside.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import type { L0Event } from '../trace/event.ts'
 
 /** System registers that are moved together: slots of `sysreg/`, in program order. */
@@ -110,4 +111,8 @@ export interface EL2Software {
    * interfered for long. No exit: whatever L0 decides takes effect at the next one, which it may cause.
    */
   stuck?(host: Host, vector: bigint, syndrome: number): void
+  /** All it knows, its devices included; never while it works. What is in RAM is saved with RAM. */
+  saveState?(): Saved
+  /** Of software that was made of the same; throws BadInput. No call of a Host is made. */
+  restoreState?(saved: Saved): void
 }

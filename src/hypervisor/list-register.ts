@@ -2,6 +2,7 @@
  * A list register as fields, with the two encodings: GICH_LR<n> of GICv2 (IHI0048 5.3.4) and ICH_LR<n>_EL2 of GICv3 (IHI0069 12.4).
  */
 import type { INTID } from '../arch/gic.ts'
+import { choice, FLAG, integer, record } from '../arch/saved-state.ts'
 
 export const LR_STATE = { invalid: 0, pending: 1, active: 2, both: 3 } as const
 
@@ -20,6 +21,11 @@ export interface ListRegister {
   /** GICv2 SGI: the CPU that sent it. */
   source: number
 }
+
+const INTIDS = integer(0, 0xffff_ffff)
+export const SAVED_LIST_REGISTER = record<ListRegister>({
+  state: integer(0, 3), intid: INTIDS, hw: FLAG, physical: INTIDS, eoi: FLAG, group: choice(0, 1), priority: integer(0, 0xff), source: integer(0, 7),
+})
 
 export const emptyListRegister = (): ListRegister =>
   ({ state: LR_STATE.invalid, intid: 0, hw: false, physical: 0, eoi: false, group: 0, priority: 0, source: 0 })

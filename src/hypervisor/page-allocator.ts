@@ -1,12 +1,15 @@
 /**
  * Pages of the machine memory that is reserved for L0: stage 2 tables, VNCR pages, GICH copies. Pages come zeroed.
  */
+import { integer, list, objectOf } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import type { PhysicalMemory } from './host.ts'
 
 export const PAGE = 4096
 
 export class PageAllocator {
   readonly #memory: PhysicalMemory
+  readonly #base: number
   readonly #end: number
   #next: number
   readonly #free: number[] = []
@@ -14,7 +17,7 @@ export class PageAllocator {
 
   constructor(memory: PhysicalMemory, reserved: { readonly base: number, readonly size: number }) {
     this.#memory = memory
-    this.#next = Math.ceil(reserved.base / PAGE) * PAGE
+    this.#base = this.#next = Math.ceil(reserved.base / PAGE) * PAGE
     this.#end = reserved.base + reserved.size
   }
 
@@ -51,6 +54,15 @@ export class PageAllocator {
 
   /** What was never given out: [from, to). */
   get untouched(): { readonly from: number, readonly to: number } { return { from: this.#next, to: this.#end } }
+
+  saveState(): Saved { return { next: this.#next, free: [...this.#free], freePairs: [...this.#freePairs] } }
+
+  restoreState(saved: Saved, path: string): void {
+    const { next, free, freePairs } = objectOf(saved, path), page = integer(this.#base, this.#end), pages = list(page, (this.#end - this.#base) / PAGE)
+    this.#next = page.restore(next, `${path}.next`, 0)
+    pages.restore(free, `${path}.free`, this.#free)
+    pages.restore(freePairs, `${path}.freePairs`, this.#freePairs)
+  }
 
   /** Pages that `allocate` can still give. */
   get available(): number { return this.#free.length + Math.floor((this.#end - this.#next) / PAGE) }

@@ -1,14 +1,21 @@
 /** One physical PE with what L0 keeps per PE: its run queue, the host part's register values, who owns the FP registers. */
 import { createRegisterFile } from '../arch/register-file.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
+import { COUNT, FLAG, integer, memory, objectOf, restoreFields, saveFields, WORD64 } from '../arch/saved-state.ts'
+import type { Fields, Saved } from '../arch/saved-state.ts'
 import { SLOTS } from '../sysreg/index.ts'
-import { Exit } from './exit.ts'
+import { Exit, SAVED_EXIT } from './exit.ts'
 import type { Host } from './host.ts'
+import { SAVED_FILE } from './vcpu.ts'
 import type { Vcpu } from './vcpu.ts'
 import type { VirtualInterface } from './vgic.ts'
 
 /** No deadline: CNTHP is off. */
 export const NEVER = 0xffff_ffff_ffff_ffffn
+
+const FIELDS: Fields<Pe> = {
+  next: COUNT, hostRegisters: SAVED_FILE, hostFp: memory(), fpTrapped: FLAG, hpmn: WORD64, listRegisters: COUNT, interruptsL1: FLAG, exit: SAVED_EXIT, deadline: WORD64, sliceEnd: WORD64, written: SAVED_FILE,
+}
 
 export class Pe {
   readonly index: number
@@ -42,4 +49,22 @@ export class Pe {
   readonly written: RegisterFile = createRegisterFile(SLOTS)
 
   constructor(index: number) { this.index = index }
+
+  /** vCPUs by their place in the queue; the interface by that of its vCPU. */
+  saveState(): Saved {
+    const placeOf = (vcpu: Vcpu | undefined): number => vcpu === undefined ? -1 : this.queue.indexOf(vcpu)
+    const owner = this.queue.findIndex(({ gic, nested }) => this.interface !== undefined && (gic.own === this.interface || nested?.gic.shadow === this.interface))
+    return {
+      ...saveFields(this, FIELDS), current: placeOf(this.current), fpOwner: placeOf(this.fpOwner), interface: owner, interfaceOfL1: this.queue[owner]?.nested?.gic.shadow === this.interface,
+    }
+  }
+
+  restoreState(saved: Saved, path: string): void {
+    const values = objectOf(saved, path), at = (field: string): Vcpu | undefined => this.queue[integer(-1, this.queue.length - 1).restore(values[field], `${path}.${field}`, -1)]
+    restoreFields(this, FIELDS, saved, path)
+    this.current = at('current')
+    this.fpOwner = at('fpOwner')
+    const owner = at('interface')
+    this.interface = values['interfaceOfL1'] === true ? owner?.nested?.gic.shadow : owner?.gic.own
+  }
 }

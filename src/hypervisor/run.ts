@@ -7,6 +7,8 @@
  *   apply     the only place that changes PC or context
  */
 import { EC, ecName, parseSystemRegister } from '../arch/esr.ts'
+import { listOf, objectOf } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import { rowByKey, SLOT } from '../sysreg/index.ts'
 import { chargedMemory } from './charged-memory.ts'
 import type { L0Environment } from './host.ts'
@@ -96,11 +98,7 @@ export class L0 implements EL2Software, ExitContext {
         vm.vcpus.push(vcpu)
         pe.queue.push(vcpu)
       }
-      vm.distributor.onChange = cpu => { notify(this, vm.vcpus[cpu]!) }
-      vm.distributor.onSignal = (cpu, intid, level) => {
-        const { host: { trace }, index } = this.busy ?? this.pes[0]!
-        trace?.({ kind: 'interrupt', pe: index, vm: vm.id, vcpu: cpu, intid, level })
-      }
+      this.#listen(vm)
     }
     for (const vm of this.vms) {
       const first = vm.vcpus[0]!
@@ -108,6 +106,29 @@ export class L0 implements EL2Software, ExitContext {
       // A PE that has not started yet picks its vCPUs when it does.
       first.state = 'runnable'
     }
+  }
+
+  #listen(vm: Vm): void {
+    vm.distributor.onChange = cpu => { notify(this, vm.vcpus[cpu]!) }
+    vm.distributor.onSignal = (cpu, intid, level) => {
+      const { host: { trace }, index } = this.busy ?? this.pes[0]!
+      trace?.({ kind: 'interrupt', pe: index, vm: vm.id, vcpu: cpu, intid, level })
+    }
+  }
+
+  saveState(): Saved { return { vmids: this.vmids.saveState(), vms: this.vms.map(vm => vm.saveState()), pes: this.pes.map(pe => pe.saveState()) } }
+
+  restoreState(saved: Saved): void {
+    const { vmids, vms, pes } = objectOf(saved, 'L0'), vmList = listOf(vms, 'L0.vms', this.vms.length), peList = listOf(pes, 'L0.pes', this.pes.length)
+    this.vmids.restoreState(vmids, 'L0.vmids')
+    // What devices and the distributor say while they are restored is not news: whoever was woken by it is awake already.
+    for (const { distributor } of this.vms) {
+      distributor.onChange = () => {}
+      distributor.onSignal = undefined
+    }
+    this.vms.forEach((vm, i) => vm.restoreState(vmList[i], `L0.vms[${i}]`))
+    for (const vm of this.vms) this.#listen(vm)
+    this.pes.forEach((pe, i) => pe.restoreState(peList[i], `L0.pes[${i}]`))
   }
 
   handle(host: Host, kind: EL2Exception): AfterExit {

@@ -2,6 +2,8 @@
  * L0's own stage 2 tables: real descriptors in reserved machine memory, 4 KiB granule, 40-bit IPA, start level 1 with two concatenated
  * tables. One class serves the VM's table (filled from its memory slots) and the shadow tables (filled from L1's).
  */
+import { integer, list } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import type { PhysicalMemory } from './host.ts'
 import { PAGE } from './page-allocator.ts'
 import type { PageAllocator } from './page-allocator.ts'
@@ -86,6 +88,10 @@ export class Stage2Table {
     for (const table of this.#tables) this.#pages.free(table)
     this.#tables.length = 0
   }
+
+  /** The tables themselves are in RAM. */
+  saveState(): Saved { return [...this.#tables] }
+  restoreState(saved: Saved, path: string): void { list(integer(0, 2 ** 48), 2 ** 20).restore(saved, path, this.#tables) }
 
   /** Address of the table entry for a leaf of 2^shift bytes; a block on the way gives way to an empty table. */
   #descend(ipa: number, leaf: LeafShift, create: boolean): { readonly address: number, readonly replaced: boolean } | undefined {

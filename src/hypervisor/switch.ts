@@ -67,10 +67,8 @@ const restoreGic = step('restore GIC', (vcpu, _, gic) => interfaceInUse(vcpu).re
 
 // --- traps
 
-const controls = new WeakMap<Vcpu, TrapControls & { stale: boolean }>()
 function controlsOf(vcpu: Vcpu): TrapControls {
-  let known = controls.get(vcpu)
-  if (known === undefined) controls.set(vcpu, known = { hcr: 0n, cptr: 0n, mdcr: 0n, cnthctl: 0n, stale: true })
+  const { traps: known } = vcpu
   if (known.stale) {
     trapControls(vcpu, known)
     known.stale = false
@@ -78,10 +76,7 @@ function controlsOf(vcpu: Vcpu): TrapControls {
   return known
 }
 /** The vCPU's context, or a virtual control that its traps depend on, has changed. */
-export function trapsChanged(vcpu: Vcpu): void {
-  const known = controls.get(vcpu)
-  if (known !== undefined) known.stale = true
-}
+export function trapsChanged(vcpu: Vcpu): void { vcpu.traps.stale = true }
 
 const trapsOn = step('activate traps', (vcpu, host) => {
   const now = controlsOf(vcpu), { pe } = vcpu

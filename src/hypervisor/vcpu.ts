@@ -8,6 +8,8 @@
 import type { EL } from '../arch/el.ts'
 import { elOf, MODE } from '../arch/pstate.ts'
 import { createRegisterFile } from '../arch/register-file.ts'
+import { choice, FLAG, memory, objectOf, record, restoreFields, saveFields, WORD32, WORD64 } from '../arch/saved-state.ts'
+import type { Fields, Saved } from '../arch/saved-state.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
 import type { Level } from '../trace/event.ts'
 import type { Controls } from '../sysreg/index.ts'
@@ -15,6 +17,7 @@ import { SLOT, SLOTS } from '../sysreg/index.ts'
 import type { NestedVcpu } from './nested/nested-vcpu.ts'
 import type { ShadowStage2 } from './nested/shadow-stage2.ts'
 import type { Pe } from './pe.ts'
+import type { TrapControls } from './traps.ts'
 import type { VcpuTimers } from './vtimer.ts'
 import type { VcpuGic } from './vgic.ts'
 import type { Vm } from './vm.ts'
@@ -32,12 +35,21 @@ export type Context =
 export const GUEST: Context = { kind: 'guest' }
 export const VIRTUAL_EL2: Context = { kind: 'vEL2' }
 export const VIRTUAL_EL1: Context = { kind: 'vEL1' }
+/** Those that need no shadow table. */
+const CONTEXTS = { guest: GUEST, vEL2: VIRTUAL_EL2, vEL1: VIRTUAL_EL1 } as const
+const CONTEXT_KINDS = ['guest', 'vEL2', 'vEL1'] as const
 
 const EL1_CONTROLS = [SLOT.CPACR_EL1, SLOT.CNTKCTL_EL1, SLOT.SCTLR_EL1] as const
 
 export type VcpuState = 'off' | 'runnable' | 'blocked'
 
 const LEVELS: Readonly<Record<Context['kind'], Level>> = { guest: 'vm', vEL2: 'vEL2', vEL1: 'L1', L2: 'L2' }
+
+export const SAVED_FILE = record<RegisterFile>({ u64: memory() })
+const FIELDS: Fields<Vcpu> = {
+  virtual: SAVED_FILE, shadow: SAVED_FILE, x: memory(), fp: memory(), pc: WORD64, pstate: WORD32, state: choice('off', 'runnable', 'blocked'), loaded: FLAG, kicked: FLAG,
+  traps: record<TrapControls & { stale: boolean }>({ hcr: WORD64, cptr: WORD64, mdcr: WORD64, cnthctl: WORD64, stale: FLAG }),
+}
 
 export class Vcpu {
   readonly vm: Vm
@@ -59,6 +71,8 @@ export class Vcpu {
   loaded = false
   /** A kick is on its way and not yet seen. */
   kicked = false
+  /** The trap controls of its context, worked out when they are needed (switch.ts). */
+  readonly traps: TrapControls & { stale: boolean } = { hcr: 0n, cptr: 0n, mdcr: 0n, cnthctl: 0n, stale: true }
   gic!: VcpuGic
   timers!: VcpuTimers
   nested: NestedVcpu | undefined
@@ -68,6 +82,23 @@ export class Vcpu {
     this.index = index
     this.pe = pe
     this.controls = { file: this.virtual, features: vm.config.features, gicVersion: vm.config.gicVersion }
+  }
+
+  saveState(): Saved {
+    const { context } = this
+    return {
+      ...saveFields(this, FIELDS), context: context.kind === 'L2' ? this.vm.shadows!.all.indexOf(context.shadow) : context.kind,
+      gic: this.gic.saveState(), timers: this.timers.saveState(), nested: this.nested?.saveState(),
+    }
+  }
+
+  restoreState(saved: Saved, path: string): void {
+    const { context, gic, timers, nested } = objectOf(saved, path), shadow = this.vm.shadows?.all[context as number]
+    restoreFields(this, FIELDS, saved, path)
+    this.context = shadow === undefined ? CONTEXTS[choice(...CONTEXT_KINDS).restore(context, `${path}.context`, 'guest')] : { kind: 'L2', shadow }
+    this.gic.restoreState(gic, `${path}.gic`)
+    this.timers.restoreState(timers, `${path}.timers`)
+    this.nested?.restoreState(nested, `${path}.nested`)
   }
 
   get active(): RegisterFile { return this.context.kind === 'vEL2' ? this.shadow : this.virtual }

@@ -7,9 +7,11 @@
  * `VirtualInterface`; nested virtualization has a second one per vCPU (L1's).
  */
 import type { Distributor, INTID } from '../arch/gic.ts'
+import { each, FLAG, integer, objectOf, record, restoreFields, saveFields, WORD32 } from '../arch/saved-state.ts'
+import type { Fields, Saved } from '../arch/saved-state.ts'
 import type { Core } from './core.ts'
 import type { Host } from './host.ts'
-import { emptyListRegister, GICH_HCR, LR_STATE } from './list-register.ts'
+import { emptyListRegister, GICH_HCR, LR_STATE, SAVED_LIST_REGISTER } from './list-register.ts'
 import type { ListRegister } from './list-register.ts'
 import type { Pe } from './pe.ts'
 import type { PhysicalGic } from './physical-gic.ts'
@@ -39,6 +41,12 @@ export class VirtualInterface {
     for (const lr of this.lrs) lr.state = LR_STATE.invalid
     this.live = false
   }
+
+  get #fields(): Fields<VirtualInterface> {
+    return { hcr: WORD32, vmcr: WORD32, apr: each(WORD32), lrs: each(SAVED_LIST_REGISTER), used: integer(0, this.lrs.length), live: FLAG }
+  }
+  saveState(): Saved { return saveFields<VirtualInterface>(this, this.#fields) }
+  restoreState(saved: Saved, path: string): void { restoreFields<VirtualInterface>(this, this.#fields, saved, path) }
 
   /** Linux 4.10's save: VMCR always; the rest when list registers are in use; an empty one is not read. */
   save(host: Host, gic: PhysicalGic): void {
@@ -76,10 +84,13 @@ export class VirtualInterface {
   }
 }
 
+interface Filled { state: number, edge: boolean, open: boolean }
+const FILLED = each(record<Filled>({ state: integer(0, 3), edge: FLAG, open: FLAG }))
+
 export class VcpuGic {
   readonly own: VirtualInterface
   /** What `fill` put into each list register, until `fold` has looked at it. */
-  readonly #filled: { state: number, edge: boolean, open: boolean }[]
+  readonly #filled: Filled[]
   /** The distributor's answer for this CPU may have changed since the last `fill`. */
   changed = true
   /** The rest of the vCPU's state is in the hardware, the list registers are not. */
@@ -97,6 +108,16 @@ export class VcpuGic {
     for (const each of this.#filled) each.open = false
     this.changed = true
     this.unloaded = false
+  }
+
+  saveState(): Saved { return { own: this.own.saveState(), filled: FILLED.save(this.#filled), changed: this.changed, unloaded: this.unloaded } }
+
+  restoreState(saved: Saved, path: string): void {
+    const { own, filled, changed, unloaded } = objectOf(saved, path)
+    this.own.restoreState(own, `${path}.own`)
+    FILLED.restore(filled, `${path}.filled`, this.#filled)
+    this.changed = FLAG.restore(changed, `${path}.changed`, true)
+    this.unloaded = FLAG.restore(unloaded, `${path}.unloaded`, false)
   }
 
   /** What the guest did with the list registers, told to the distributor. The interface must have been saved. */

@@ -4,6 +4,8 @@
 import type { Feature } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import type { ListingDistributor } from '../arch/gic-listing.ts'
+import { choice, listOf, objectOf, TEXT, WORD64 } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import type { Controls } from '../sysreg/index.ts'
 import type { PhysicalMemory } from './host.ts'
 import { GuestMemory } from './guest-memory.ts'
@@ -36,6 +38,9 @@ export interface UserSpace {
   mmioRead(vcpu: number, ipa: number, size: 1 | 2 | 4 | 8): number | undefined
   mmioWrite(vcpu: number, ipa: number, size: 1 | 2 | 4 | 8, value: number): boolean
   ended(end: VmEnd): void
+  /** Its devices, for snapshots. */
+  saveState(): Saved
+  restoreState(saved: Saved): void
 }
 
 /**
@@ -106,5 +111,34 @@ export class Vm {
     this.vmidOfVirtualEL2 = config.el2 === 'none' ? this.vmid : vmids.allocate()
   }
 
+  saveState(): Saved {
+    return {
+      counterOffset: this.counterOffset, end: this.end && { ...this.end }, pages: this.pages.saveState(), stage2: this.stage2.saveState(), shadows: this.shadows?.saveState(),
+      vcpus: this.vcpus.map(vcpu => vcpu.saveState()), distributor: this.distributor.save() as Saved, user: this.config.user.saveState(),
+    }
+  }
+
+  /** Nobody must hear of the changes of lines: see L0.restoreState. */
+  restoreState(saved: Saved, path: string): void {
+    const { counterOffset, end, pages, stage2, shadows, vcpus, distributor, user } = objectOf(saved, path)
+    // Devices first: they raise and lower their lines, and the distributor knows what these were.
+    this.config.user.restoreState(user)
+    this.distributor.restore(distributor)
+    this.counterOffset = WORD64.restore(counterOffset, `${path}.counterOffset`, 0n)
+    this.end = end === undefined ? undefined : savedEnd(end, `${path}.end`)
+    this.pages.restoreState(pages, `${path}.pages`)
+    this.stage2.restoreState(stage2, `${path}.stage2`)
+    this.shadows?.restoreState(shadows, `${path}.shadows`, this.config.features)
+    const each = listOf(vcpus, `${path}.vcpus`, this.vcpus.length)
+    this.vcpus.forEach((vcpu, i) => vcpu.restoreState(each[i], `${path}.vcpus[${i}]`))
+    if (this.end !== undefined) this.config.user.ended(this.end)
+  }
+
   get hasEL2(): boolean { return this.config.el2 !== 'none' }
+}
+
+function savedEnd(saved: Saved, path: string): VmEnd {
+  const { kind, detail } = objectOf(saved, path)
+  if (kind === 'died') return { kind, detail: TEXT.restore(detail, `${path}.detail`, '') }
+  return { kind: choice('off', 'reset').restore(kind, `${path}.kind`, 'off') }
 }

@@ -1,3 +1,6 @@
+import { integer } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
+
 /** VMIDs of L0: 8 bits, 16 with FEAT_VMID16. VMID 0 is L0's own. */
 export class VmidAllocator {
   readonly #limit: number
@@ -10,4 +13,7 @@ export class VmidAllocator {
     if (this.#next > this.#limit) throw new Error('no VMID left')
     return this.#next++
   }
+
+  saveState(): Saved { return this.#next }
+  restoreState(saved: Saved, path: string): void { this.#next = integer(1, this.#limit + 1).restore(saved, path, 0) }
 }

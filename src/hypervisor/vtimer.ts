@@ -8,6 +8,8 @@
  */
 import type { INTID } from '../arch/gic.ts'
 import { PPI } from '../arch/gic.ts'
+import { FLAG, integer, objectOf, optional, record, WORD64 } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import { SLOT } from '../sysreg/index.ts'
 import type { Host } from './host.ts'
 import { NEVER } from './pe.ts'
@@ -30,6 +32,8 @@ const BY_SLOT = new Map<number, { readonly timer: TimerRow, readonly field: 'ctl
   (['ctl', 'cval', 'tval'] as const).map(field => [timer[field], { timer, field }])))
 /** The timer register with this slot. */
 export const timerRegister = (slot: number): { readonly timer: TimerRow, readonly field: 'ctl' | 'cval' | 'tval' } | undefined => BY_SLOT.get(slot)
+
+const LEVELS = record<Record<TimerName, boolean>>({ V: FLAG, P: FLAG, HP: FLAG, HV: FLAG })
 
 export class VcpuTimers {
   readonly #vcpu: Vcpu
@@ -186,6 +190,20 @@ export class VcpuTimers {
       if (at < next) next = at
     }
     return next
+  }
+
+  /** The answers that are kept as well: when they are asked for again is part of what L0 does. */
+  saveState(): Saved {
+    return { level: LEVELS.save(this.#level), physicalActive: this.#physicalActive, high: this.#high, softRuns: this.#softRuns, nextSoftRise: this.#nextSoftRise }
+  }
+
+  restoreState(saved: Saved, path: string): void {
+    const { level, physicalActive, high, softRuns, nextSoftRise } = objectOf(saved, path)
+    LEVELS.restore(level, `${path}.level`, this.#level)
+    this.#physicalActive = optional(FLAG).restore(physicalActive, `${path}.physicalActive`, undefined)
+    this.#high = integer(0, 4).restore(high, `${path}.high`, 0)
+    this.#softRuns = optional(FLAG).restore(softRuns, `${path}.softRuns`, undefined)
+    this.#nextSoftRise = optional(WORD64).restore(nextSoftRise, `${path}.nextSoftRise`, undefined)
   }
 
   // --- registers of a timer that the guest reaches by a trap

@@ -4,6 +4,8 @@
 import type { RegisterFile } from '../arch/register-file.ts'
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
+import { COUNT, listOf, memory, objectOf, restoreFields, saveFields, TEXT } from '../arch/saved-state.ts'
+import type { Fields, Saved } from '../arch/saved-state.ts'
 import type { ListingDistributor } from '../arch/gic-listing.ts'
 import type { Cpu } from '../cpu/cpu.ts'
 import type { PE } from '../cpu/pe.ts'
@@ -57,6 +59,9 @@ const rowOfSlot = (slot: number): Row => {
 }
 
 const FP_BYTES = 528
+const FIELDS: Fields<HostCounters> = {
+  registerReads: memory(), registerWrites: memory(), memoryWords: COUNT, mmioReads: COUNT, mmioWrites: COUNT, tlbi: COUNT, at: COUNT, fpSaves: COUNT, fpRestores: COUNT,
+}
 
 export class HostPort implements Host {
   readonly pe: number
@@ -102,6 +107,20 @@ export class HostPort implements Host {
       }
       core.onEvent?.(event, core.cycles(this.#target))
     }
+  }
+
+  saveState(): Saved {
+    const { work, unpriced } = this.counters
+    return { ...saveFields(this.counters, FIELDS), work: Object.fromEntries(work), unpriced: [...unpriced] }
+  }
+
+  restoreState(saved: Saved, path: string): void {
+    const { work, unpriced } = objectOf(saved, path), { counters } = this
+    restoreFields(counters, FIELDS, saved, path)
+    counters.work.clear()
+    for (const [name, count] of Object.entries(objectOf(work, `${path}.work`))) counters.work.set(name, COUNT.restore(count, `${path}.work.${name}`, 0))
+    counters.unpriced.clear()
+    for (const name of listOf(unpriced, `${path}.unpriced`, 1000)) counters.unpriced.add(TEXT.restore(name, `${path}.unpriced`, ''))
   }
 
   x(n: number): bigint { return this.#cpu.engine.state.x(n) }

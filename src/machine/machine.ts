@@ -4,6 +4,8 @@ import type { Board } from '../arch/board.ts'
 import type { OutsideEvent, OutsideReceiver } from '../arch/outside.ts'
 import { BadInput } from '../arch/bad-input.ts'
 import { UNIT_COSTS } from '../arch/cost.ts'
+import { COUNT, integer, listOf, objectOf } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import { profile } from '../arch/features.ts'
 import type { Profile } from '../arch/features.ts'
 import { planLoad } from '../arch/image/load.ts'
@@ -18,13 +20,14 @@ import type { AfterExit, EL2Exception, EL2Software, PhysicalMemory } from '../hy
 import { SLOT, SLOTS, resetValues } from '../sysreg/index.ts'
 import { HostPort } from './host-port.ts'
 import type { MachineOptions, RunLimits } from './options.ts'
+import { savedOutcome } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import { PageStore } from './page-store.ts'
 import { physicalMemory } from './physical-memory.ts'
 import { firmwareCall } from './psci.ts'
 import type { PowerControl } from './psci.ts'
 import { RunLoop } from './run-loop.ts'
-import { restorePE, savePE } from './snapshot.ts'
+import { CUT, HASH, HELD, POSTED, restoreDevices, restorePe, saveDevices, savePe } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import { TextMatcher } from './text-matcher.ts'
 import { wire } from './wiring.ts'
@@ -169,7 +172,8 @@ export class Machine {
   run(limits: RunLimits = {}): Outcome {
     if (this.#finished && this.#outcome !== undefined) return this.#outcome
     this.#outcome = undefined
-    this.#matcher = limits.until === undefined ? undefined : new TextMatcher(limits.until)
+    // A run that goes on waits for the rest of the text.
+    if (this.#matcher?.text !== limits.until) this.#matcher = limits.until === undefined ? undefined : new TextMatcher(limits.until)
     for (const byte of this.#held.splice(0)) {
       if (this.#outcome === undefined) this.#show(byte)
       else this.#held.push(byte)
@@ -267,46 +271,60 @@ export class Machine {
 
   // ---- snapshots ----
 
-  /** Not from a callback of a run. Throws RangeError when L0 is attached: its state is not in the machine. */
+  /**
+   * All of the machine and of what is attached to it. Between runs, not while a debugger has suspended one. The translations that the TLB
+   * holds are no part of it: they are dropped here as well, so that both machines go on from the same state.
+   */
   save(): Snapshot {
-    if (this.l0 !== undefined) throw new RangeError('a machine with L0 attached cannot be saved')
-    const { gic, uart, clock, devices } = this.wiring
+    if (this.#loop.isSuspended) throw new RangeError('the machine is in the middle of a turn')
+    const { core, engine, pes, pmu } = this.cpu
+    if (this.l0 !== undefined && this.l0.saveState === undefined) throw new RangeError('the software at EL2 cannot be saved')
+    this.#forgetTranslations()
     return {
-      format: 1, machine: this.#description(), pes: this.cpu.pes.map(pe => savePE(pe, this.cpu.engine)), distributor: gic.distributor.save(), interfaces: gic.cpuInterfaces.map(each => each.save()),
-      devices: { uart: uart.save(), clock: clock.save(), ...Object.fromEntries(this.wiring.plugged.map(({ name }) => [name, devices.get(name)!.save()])) }, pmu: this.cpu.pmu.save(), lastCount: this.cpu.core.lastCount, cut: this.#loop.save(), hash: this.#hash?.save(), pages: this.#pages.capture(),
+      machine: this.#description(), pages: this.#pages.capture(),
+      state: {
+        pes: pes.map(pe => savePe(pe, engine)), current: core.pe.index, ...saveDevices(this.wiring), pmu: pmu.saveState(), lastCount: core.lastCount, cut: CUT.save(this.#loop.save()),
+        hash: HASH.save(this.#hash?.save()), held: [...this.#held], posted: POSTED.save(this.#posted), ended: this.#finished ? structuredClone(this.#outcome) as Saved : undefined,
+        hostPorts: this.hostPorts.map(port => port.saveState()), l0: this.l0?.saveState?.(),
+      },
     }
   }
 
-  /** Goes back to a snapshot of a machine that is made of the same. Throws BadInput when it is not. */
+  /** Goes back to a snapshot of this machine or of one that is made of the same. Throws BadInput when it is not, or damaged: the machine must not be used then. */
   restore(snapshot: Snapshot): void {
-    if (snapshot.format !== 1 || snapshot.machine !== this.#description()) throw new BadInput('snapshot', `is of another machine: ${snapshot.machine} instead of ${this.#description()}`)
-    const { gic, uart, clock } = this.wiring, { core, engine } = this.cpu
+    if (snapshot.machine !== this.#description()) throw new BadInput('snapshot', `is of another machine: ${snapshot.machine} instead of ${this.#description()}`)
+    const { core, engine, pes, pmu } = this.cpu, state = objectOf(snapshot.state, 'state')
+    const saved = listOf(state['pes'], 'PEs', pes.length), ports = listOf(state['hostPorts'], 'Hosts', this.hostPorts.length)
     this.#pages.restore(snapshot.pages)
-    this.cpu.pes.forEach((pe, i) => {
-      const saved = snapshot.pes[i]!
-      engine.restorePe(pe.index, saved)
-      restorePE(pe, saved)
-    })
-    gic.distributor.restore(snapshot.distributor)
-    gic.cpuInterfaces.forEach((each, i) => each.restore(snapshot.interfaces[i]))
-    uart.restore(snapshot.devices['uart'])
-    clock.restore(snapshot.devices['clock'])
-    for (const { name } of this.wiring.plugged) this.wiring.devices.get(name)!.restore(snapshot.devices[name])
-    this.#posted.length = 0
-    this.cpu.pmu.restore(snapshot.pmu)
-    core.lastCount = snapshot.lastCount
-    if (snapshot.hash !== undefined) this.#hash?.restore(snapshot.hash)
-    this.#loop.restore(snapshot.cut)
-    // Translations of what RAM was before.
-    engine.tlb.invalidate(() => true)
-    for (const pe of this.cpu.pes) {
-      pe.timers.restore(snapshot.pes[pe.index]!.timerLevels, core.count(pe))
-      pe.linesChanged = true
-    }
-    this.#outcome = undefined
-    this.#finished = false
-    this.#held.length = 0
-    this.#switchTo(core.pe)
+    restoreDevices(this.wiring, snapshot.state)
+    this.l0?.restoreState?.(state['l0'])
+    this.hostPorts.forEach((port, i) => port.restoreState(ports[i], `Host ${i}`))
+    pmu.restoreState(state['pmu'])
+    // After all that raises lines.
+    pes.forEach((pe, i) => restorePe(pe, engine, saved[i], `PE ${i}`))
+    core.lastCount = COUNT.restore(state['lastCount'], 'lastCount', 0)
+    this.#hash?.restore(HASH.restore(state['hash'], 'hash', undefined) ?? new TraceHash().save())
+    this.#loop.restore(CUT.restore(state['cut'], 'cut', undefined))
+    HELD.restore(state['held'], 'held', this.#held)
+    POSTED.restore(state['posted'], 'posted', this.#posted)
+    this.#outcome = savedOutcome(state['ended'])
+    this.#finished = this.#outcome !== undefined
+    this.#matcher = undefined
+    this.#forgetTranslations()
+    this.#switchTo(pes[integer(0, pes.length - 1).restore(state['current'], 'current', 0)]!)
+  }
+
+  /** Another machine in the same state, that goes on by itself; pages of RAM are copied. What is attached by `options` (console, L0's devices) is made anew. */
+  fork(options: Partial<MachineOptions> = {}): Machine {
+    const other = new Machine({ ...this.#options, ...options })
+    other.restore(this.save())
+    return other
+  }
+
+  #forgetTranslations(): void {
+    this.cpu.engine.tlb.invalidate(() => true)
+    for (const pe of this.cpu.pes) pe.vncrPage = -1
+    this.cpu.memory.forgetPages()
   }
 
   #description(): string {

@@ -1,4 +1,6 @@
 /** How a run of the machine ends. `cli/` maps these to exit codes (design section 5). */
+import { choice, COUNT, objectOf, optional, refuse, TEXT, value, WORD64 } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import type { Unimplemented } from '../cpu/core.ts'
 
 export type { Unimplemented }
@@ -22,3 +24,20 @@ export type Outcome =
   | { readonly kind: 'unimplemented', readonly detail: Unimplemented }
   /** The guest cannot go on: `detail` says why (no PE is on, an exception at an unmapped vector that repeats without end ...). */
   | { readonly kind: 'died', readonly detail: string }
+
+const UNIMPLEMENTED = value<Unimplemented>({
+  pe: COUNT, what: choice('instruction', 'register', 'system instruction', 'device access', 'feature', 'firmware call'), name: TEXT, pc: WORD64, el: choice(0, 1, 2),
+  feature: optional(TEXT) as never, symbol: optional(TEXT) as never,
+})
+
+/** An outcome after which the machine cannot go on, out of a snapshot. */
+export function savedOutcome(saved: Saved): Outcome | undefined {
+  if (saved === undefined) return undefined
+  const { kind, detail } = objectOf(saved, 'outcome')
+  switch (kind) {
+    case 'off': case 'reset': return { kind }
+    case 'died': return { kind, detail: TEXT.restore(detail, 'outcome.detail', '') }
+    case 'unimplemented': return { kind, detail: UNIMPLEMENTED.restore(detail, 'outcome.detail', undefined as never) }
+    default: return refuse('outcome.kind', 'is no end of a machine')
+  }
+}

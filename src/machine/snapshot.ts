@@ -1,63 +1,58 @@
-/** Everything of a machine that decides what it does next, as plain data (design D9). What L0 keeps in TypeScript is not in it. */
-import type { PE, PowerState, Waiting } from '../cpu/pe.ts'
-import type { PECounters } from '../cpu/pe.ts'
+/** Everything of a machine that decides what it does next, as plain data (design D9), and reading it back. Files of it: `src/snapshot/`. */
+import type { OutsideEvent } from '../arch/outside.ts'
+import { BYTES, COUNT, integer, list, listOf, memory, objectOf, optional, refuse, TEXT, value, WORD32 } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
+import type { PE } from '../cpu/pe.ts'
+import type { EngineApi } from '../engine/engine.ts'
 import type { Pages } from './page-store.ts'
 import type { CutTurn } from './run-loop.ts'
-
-export interface PESnapshot {
-  /** The engine's state of the PE, and its system registers. */
-  readonly block: Uint8Array
-  readonly instructions: number
-  readonly registers: Uint8Array
-  readonly power: PowerState
-  readonly start: { readonly entry: bigint, readonly context: bigint } | undefined
-  readonly waiting: Waiting
-  readonly waitUntil: number
-  readonly event: boolean
-  readonly charged: number
-  readonly slept: number
-  readonly changedAt: number
-  readonly timerLevels: readonly boolean[]
-  readonly counters: PECounters
-}
+import type { Wiring } from './wiring.ts'
 
 export interface Snapshot {
-  readonly format: 1
   /** What the machine is made of: restoring needs the same. */
   readonly machine: string
-  readonly pes: readonly PESnapshot[]
-  readonly distributor: unknown
-  readonly interfaces: readonly unknown[]
-  /** By name. */
-  readonly devices: Readonly<Record<string, unknown>>
-  readonly pmu: readonly (readonly number[])[]
-  readonly lastCount: number
-  readonly cut: CutTurn | undefined
-  readonly hash: { readonly a: number, readonly b: number } | undefined
+  /** All but RAM. */
+  readonly state: Saved
   readonly pages: Pages
 }
 
-/** The part of a PE that is in TypeScript. */
-export function savePE(pe: PE, engine: { savePe(pe: number): { readonly block: Uint8Array, readonly instructions: number } }): PESnapshot {
-  const { u64 } = pe.file
-  return {
-    ...engine.savePe(pe.index), registers: new Uint8Array(u64.buffer, u64.byteOffset, u64.byteLength).slice(),
-    power: pe.power, start: pe.start, waiting: pe.waiting, waitUntil: pe.waitUntil, event: pe.event, charged: pe.charged, slept: pe.slept, changedAt: pe.changedAt,
-    timerLevels: pe.timers.save(), counters: structuredClone(pe.counters),
-  }
+const GIC_FRAMES: ReadonlySet<string> = new Set(['GICD', 'GICR', 'GICC', 'GICH', 'GICV'])
+/** Has not reached its device. */
+export const POSTED = list(value<OutsideEvent>({ device: TEXT, kind: TEXT, id: COUNT, bytes: BYTES }), 1 << 20)
+/** Bytes of the console that a run has not shown; a line of them at most. */
+export const HELD = list(integer(0, 0xff), 1 << 20)
+export const HASH = optional(value<{ a: number, b: number }>({ a: WORD32, b: WORD32 }))
+export const CUT = optional(value<CutTurn>({ pe: integer(0, 7), instructions: COUNT }))
+
+export function savePe(pe: PE, engine: EngineApi): Saved {
+  const { block, instructions } = engine.savePe(pe.index)
+  return { block, instructions, pe: pe.saveState() }
 }
 
-export function restorePE(pe: PE, saved: PESnapshot): void {
-  const { u64 } = pe.file
-  new Uint8Array(u64.buffer, u64.byteOffset, u64.byteLength).set(saved.registers)
-  pe.power = saved.power
-  pe.start = saved.start
-  pe.waiting = saved.waiting
-  pe.waitUntil = saved.waitUntil
-  pe.event = saved.event
-  pe.charged = saved.charged
-  pe.slept = saved.slept
-  pe.changedAt = saved.changedAt
-  pe.counters = structuredClone(saved.counters)
-  pe.registersReplaced()
+export function restorePe(target: PE, engine: EngineApi, saved: Saved, path: string): void {
+  const { block, instructions, pe } = objectOf(saved, path), { index } = target
+  engine.restorePe(index, {
+    block: memory<Uint8Array>().restore(block, `${path}.block`, engine.savePe(index).block), instructions: COUNT.restore(instructions, `${path}.instructions`, 0),
+  })
+  target.restoreState(pe, `${path}.pe`)
+}
+
+/** Devices by name. The interrupt controller's frames show the state that is saved once. */
+export function saveDevices({ devices, gic }: Wiring): { readonly devices: Saved, readonly distributor: Saved, readonly interfaces: Saved } {
+  const states: Record<string, Saved> = {}
+  for (const [name, device] of devices) if (!GIC_FRAMES.has(device.name)) states[name] = device.save() as Saved
+  return { devices: states, distributor: gic.distributor.save() as Saved, interfaces: gic.cpuInterfaces.map(face => face.save() as Saved) }
+}
+
+/** Devices first: they raise and lower their lines, and the interrupt controller knows what these were. */
+export function restoreDevices({ devices, gic }: Wiring, saved: Saved): void {
+  const { devices: states, distributor, interfaces } = objectOf(saved, 'devices'), named = objectOf(states, 'devices')
+  for (const [name, device] of devices) {
+    if (GIC_FRAMES.has(device.name)) continue
+    if (!(name in named)) refuse(`device ${name}`, 'is missing')
+    device.restore(named[name])
+  }
+  gic.distributor.restore(distributor)
+  const faces = listOf(interfaces, 'GIC CPU interfaces', gic.cpuInterfaces.length)
+  gic.cpuInterfaces.forEach((face, i) => face.restore(faces[i]))
 }

@@ -76,6 +76,8 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
     mmioRead: (_vcpu, ipa, size) => bus.read(ipa, size),
     mmioWrite: (_vcpu, ipa, size, value) => bus.write(ipa, size, value),
     ended,
+    saveState: () => bus.saveState(),
+    restoreState: saved => bus.restoreState(saved),
   }
   const frames = framesOf(board)
   const config: VmConfig = {

@@ -4,11 +4,13 @@
  * are virtual registers (in the page, where there is one). MISR, EISR and ELRSR are computed.
  */
 import { PPI } from '../../arch/gic.ts'
+import { each, FLAG, integer, list, objectOf, restoreFields, saveFields, WORD32 } from '../../arch/saved-state.ts'
+import type { Fields, Saved } from '../../arch/saved-state.ts'
 import type { GicVersion } from '../../arch/gic.ts'
 import { SLOT } from '../../sysreg/index.ts'
 import type { Host, PhysicalMemory } from '../host.ts'
 import {
-  copyListRegister, decodeLrV2, decodeLrV3, emptyListRegister, emptyMask, encodeLrV2, encodeLrV3, endedMask, GICH_HCR, LR_STATE, maintenanceStatus,
+  copyListRegister, decodeLrV2, decodeLrV3, emptyListRegister, emptyMask, encodeLrV2, encodeLrV3, endedMask, GICH_HCR, LR_STATE, maintenanceStatus, SAVED_LIST_REGISTER,
 } from '../list-register.ts'
 import type { ListRegister } from '../list-register.ts'
 import { ICH_LR_SLOTS } from '../physical-gic.ts'
@@ -18,6 +20,8 @@ import { WORK } from '../work.ts'
 
 const GICH = { HCR: 0, VTR: 4, VMCR: 8, MISR: 0x10, EISR0: 0x20, ELRSR0: 0x30, APR: 0xf0, LR: 0x100 } as const
 const HCR_V2_MASK = 0xf800_00ff
+
+const FIELDS: Fields<NestedGic> = { hcr: WORD32, vmcr: WORD32, apr: each(WORD32), lrs: each(SAVED_LIST_REGISTER) }
 
 export class NestedGic {
   readonly #vcpu: Vcpu
@@ -33,7 +37,7 @@ export class NestedGic {
   hcr = 0
   vmcr = 0
   readonly apr: number[] = [0, 0]
-  readonly lrs: readonly ListRegister[]
+  readonly lrs: ListRegister[]
   readonly vtr: number
   /** NEVE profile, GICv2: the page that L1 reads as its GICH frame. */
   readonly framePage: number | undefined
@@ -57,6 +61,19 @@ export class NestedGic {
     for (const lr of this.lrs) copyListRegister(emptyListRegister(), lr)
     this.shadow.reset()
     this.#publish()
+  }
+
+  saveState(): Saved {
+    return { ...saveFields(this, FIELDS), shadow: this.shadow.saveState(), index: [...this.#index], built: [...this.#built], raised: this.#raised }
+  }
+
+  restoreState(saved: Saved, path: string): void {
+    const { shadow, index, built, raised } = objectOf(saved, path), { length } = this.lrs
+    restoreFields(this, FIELDS, saved, path)
+    this.shadow.restoreState(shadow, `${path}.shadow`)
+    list(integer(0, length - 1), length).restore(index, `${path}.index`, this.#index)
+    list(integer(0, 3), length).restore(built, `${path}.built`, this.#built)
+    this.#raised = FLAG.restore(raised, `${path}.raised`, false)
   }
 
   /** Below virtual EL2 with L1's IMO=1 (the context is set already): L1's list registers in use, compacted, for the hardware. */

@@ -1,4 +1,6 @@
 /** What a vCPU with a virtual EL2 has beside its register files. */
+import { FLAG, objectOf, optional, restoreFields, saveFields, WORD32, WORD64 } from '../../arch/saved-state.ts'
+import type { Fields, Saved } from '../../arch/saved-state.ts'
 import { SLOT, sanitise } from '../../sysreg/index.ts'
 import { Translation } from '../../mmu/index.ts'
 import { GuestDescriptors } from '../guest-memory.ts'
@@ -11,6 +13,10 @@ import type { PageKind, PageLayout } from './page.ts'
 
 /** VNCR_EL2.Enable of the paper. */
 const NEVE_ENABLE = 1n
+
+const FIELDS: Fields<NestedVcpu> = {
+  e2h: FLAG, settled: FLAG, checkedTables: optional(WORD64), pageLive: FLAG, vncrBelow: WORD64, vncrStatus: WORD32, vncrStale: FLAG,
+}
 
 export class NestedVcpu {
   readonly #vcpu: Vcpu
@@ -31,7 +37,7 @@ export class NestedVcpu {
    */
   settled: boolean
   /** TTBR0_EL2 whose tables were found to work at EL1 (rewritten guest hypervisors). */
-  checkedTables = -1n
+  checkedTables: bigint | undefined
   /** L1 runs at virtual EL2 with the page on. */
   pageLive = false
   /** Recursion: the machine's VNCR_EL2 below virtual EL2, the status of an abort if it leads nowhere, and whether L1 may have changed it. */
@@ -62,6 +68,15 @@ export class NestedVcpu {
     if (el2 === 'vhe') this.#vcpu.virtual.u64[SLOT.HCR_EL2] = this.#vcpu.virtual.u64[SLOT.HCR_EL2]! | HCR.E2H
     this.e2h = this.virtualE2H
     this.gic.reset()
+  }
+
+  saveState(): Saved { return { ...saveFields(this, FIELDS), gic: this.gic.saveState(), ownStage2: this.ownStage2?.saveState() } }
+
+  restoreState(saved: Saved, path: string): void {
+    const { gic, ownStage2 } = objectOf(saved, path)
+    restoreFields(this, FIELDS, saved, path)
+    this.gic.restoreState(gic, `${path}.gic`)
+    this.ownStage2?.restoreState(ownStage2, `${path}.ownStage2`)
   }
 
   /** The kind of page in use at virtual EL2 now. */

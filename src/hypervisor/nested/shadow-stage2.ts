@@ -3,6 +3,9 @@
  * faults from L1's tables and the VM's memory slots, emptied by L1's TLB maintenance, recycled when there are too many.
  */
 import { FSC } from '../../arch/esr.ts'
+import { COUNT, integer, listOf, objectOf, optional, refuse, value, WORD64 } from '../../arch/saved-state.ts'
+import type { Saved } from '../../arch/saved-state.ts'
+import type { Feature } from '../../arch/features.ts'
 import { SLOT } from '../../sysreg/index.ts'
 import { ACCESS, isFault, parseStage2, PERM, walkStage2 } from '../../mmu/index.ts'
 import type { Stage2, Translation } from '../../mmu/index.ts'
@@ -42,9 +45,37 @@ export class ShadowStage2 {
     this.table = new Stage2Table(core.memory, pages)
     this.vmid = core.vmids.allocate()
   }
+
+  /** Leaves in their order: what is unmapped first decides which page is used next. The reverse map follows from them. */
+  saveState(): Saved {
+    const leaves = [...this.leaves.values()].flatMap(({ ipa, shift, l1Ipa, l1Shift }) => [ipa, shift, l1Ipa, l1Shift])
+    return { table: this.table.saveState(), key: this.key && { ...this.key }, leaves: new Uint8Array(Float64Array.from(leaves).buffer), lastUse: this.lastUse }
+  }
+
+  restoreState(saved: Saved, path: string, features: ReadonlySet<Feature>): void {
+    const { table, key, leaves, lastUse } = objectOf(saved, path)
+    this.table.restoreState(table, `${path}.table`)
+    this.setKey(optional(KEY).restore(key, `${path}.key`, undefined), features)
+    this.lastUse = COUNT.restore(lastUse, `${path}.lastUse`, 0)
+    this.leaves.clear()
+    this.reverse.clear()
+    const numbers = leaves instanceof Uint8Array && leaves.length % 32 === 0 ? new Float64Array(leaves.slice().buffer) : refuse(`${path}.leaves`, 'is no list of leaves')
+    for (let i = 0; i < numbers.length; i += 4) {
+      const [ipa, shift, l1Ipa, l1Shift] = [0, 1, 2, 3].map(n => LEAF.restore(numbers[i + n], `${path}.leaves`, 0)) as [number, LeafShift, number, number]
+      if ((shift !== 12 && shift !== 21) || ipa % 2 ** shift !== 0 || l1Ipa % 2 ** shift !== 0 || l1Shift > 48) refuse(`${path}.leaves`, 'holds no leaf')
+      remember(this, { ipa, shift, l1Ipa, l1Shift })
+    }
+  }
+
+  setKey(key: ShadowKey | undefined, features: ReadonlySet<Feature>): void {
+    this.key = key
+    this.regime = key && parseStage2(key.vttbr, key.vtcr, key.hcr, features)
+  }
 }
 
 export interface ShadowKey { readonly vttbr: bigint, readonly vtcr: bigint, readonly hcr: bigint }
+const KEY = value<ShadowKey>({ vttbr: WORD64, vtcr: WORD64, hcr: WORD64 })
+const LEAF = integer(0, 2 ** 52)
 /** HCR_EL2.PTW 2, CD 32, ID 33. */
 const HCR_OF_WALKS = (1n << 2n) | (1n << 32n) | (1n << 33n)
 const VTTBR_CNP = 1n
@@ -59,6 +90,14 @@ export class ShadowPool {
   #uses = 0
 
   constructor(core: Core, pages: PageAllocator, vcpus: number) { this.all = Array.from({ length: 2 * vcpus }, () => new ShadowStage2(core, pages)) }
+  saveState(): Saved { return { uses: this.#uses, all: this.all.map(shadow => shadow.saveState()) } }
+
+  restoreState(saved: Saved, path: string, features: ReadonlySet<Feature>): void {
+    const { uses, all } = objectOf(saved, path), shadows = listOf(all, `${path}.all`, this.all.length)
+    this.#uses = COUNT.restore(uses, `${path}.uses`, 0)
+    this.all.forEach((shadow, i) => shadow.restoreState(shadows[i], `${path}.all[${i}]`, features))
+  }
+
   use(shadow: ShadowStage2): ShadowStage2 {
     shadow.lastUse = ++this.#uses
     return shadow
@@ -76,8 +115,7 @@ export function shadowFor(vcpu: Vcpu): ShadowStage2 {
   // There are more shadows than vCPUs, so one is free.
   const shadow = pool.all.filter(each => !isInUse(vm, each)).reduce((oldest, each) => each.lastUse < oldest.lastUse ? each : oldest)
   if (shadow.key !== undefined) unmapAll(shadow, vcpu.pe.host)
-  shadow.key = key
-  shadow.regime = parseStage2(key.vttbr, key.vtcr, key.hcr, vm.config.features)
+  shadow.setKey(key, vm.config.features)
   return pool.use(shadow)
 }
 
