@@ -6,6 +6,7 @@
  * a field was forgotten is checked by `tests/architecture/saved-state.test.ts`.
  */
 import { BadInput } from './bad-input.ts'
+import type { RegisterFile } from './register-file.ts'
 
 /** What a codec can write: no classes, no functions, no sharing. */
 export type Saved = undefined | null | boolean | number | bigint | string | Uint8Array | readonly Saved[] | { readonly [field: string]: Saved }
@@ -16,6 +17,8 @@ export interface Kind<T> {
   readonly restore: (saved: Saved, path: string, into: T) => T
 }
 export type Fields<T> = { readonly [K in keyof T]?: Kind<T[K]> }
+/** Of plain data: none can be left out. */
+export type AllFields<T> = { readonly [K in keyof T as T[K] extends (...args: never[]) => unknown ? never : K]-?: Kind<T[K]> }
 
 const U64 = 0xffff_ffff_ffff_ffffn
 export const refuse = (path: string, problem: string): never => { throw new BadInput('snapshot', `${path} ${problem}`) }
@@ -56,21 +59,30 @@ export const memory = <T extends Words>(): Kind<T> => ({
   },
 })
 
-/** Fields of an object, filled in place. */
-export const record = <T extends object>(fields: Fields<T>): Kind<T> => ({
-  save: value => saveFields(value, fields),
+const WORDS = memory<BigUint64Array>()
+export const REGISTERS: Kind<RegisterFile> = {
+  save: file => WORDS.save(file.u64),
   restore: (saved, path, into) => {
-    restoreFields(into, fields, saved, path)
+    WORDS.restore(saved, path, into.u64)
+    return into
+  },
+}
+
+/** Fields of an object, filled in place. */
+export const record = <T extends object>(fields: AllFields<T>): Kind<T> => ({
+  save: value => saveFields<T>(value, fields as unknown as Fields<T>),
+  restore: (saved, path, into) => {
+    restoreFields<T>(into, fields as unknown as Fields<T>, saved, path)
     return into
   },
 })
 
 /** A small object that is never changed: made anew. */
-export const value = <T extends object>(fields: Fields<T>): Kind<T> => ({
-  save: object => saveFields(object, fields),
+export const value = <T extends object>(fields: AllFields<T>): Kind<T> => ({
+  save: object => saveFields<T>(object, fields as unknown as Fields<T>),
   restore: (saved, path) => {
     const made = {} as T
-    restoreFields(made, fields, saved, path)
+    restoreFields<T>(made, fields as unknown as Fields<T>, saved, path)
     return made
   },
 })

@@ -4,7 +4,7 @@
  */
 import type { GicCpuInterface } from '../arch/gic.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
-import { choice, COUNT, each, FLAG, integer, memory, objectOf, optional, record, restoreFields, saveFields, TIME, value, WORD32, WORD64 } from '../arch/saved-state.ts'
+import { choice, COUNT, each, FLAG, integer, objectOf, optional, record, REGISTERS, restoreFields, saveFields, TIME, value, WORD32, WORD64 } from '../arch/saved-state.ts'
 import type { Fields, Saved } from '../arch/saved-state.ts'
 import type { Timers } from './timers.ts'
 import { Resolutions } from './resolutions.ts'
@@ -32,7 +32,7 @@ export const createCounters = (): PECounters => ({
 
 const COUNTERS = record<PECounters>({ syncToEL1: each(COUNT), syncToEL2: each(COUNT), irq: each(COUNT), fiq: each(COUNT), serror: each(COUNT), eret: COUNT, mmio: COUNT })
 const FIELDS: Fields<PE> = {
-  file: record<RegisterFile>({ u64: memory() }), counters: COUNTERS, power: choice('on', 'off', 'on-pending'), start: optional(value<NonNullable<PE['start']>>({ entry: WORD64, context: WORD64 })),
+  file: REGISTERS, counters: COUNTERS, power: choice('on', 'off', 'on-pending'), start: optional(value<NonNullable<PE['start']>>({ entry: WORD64, context: WORD64 })),
   waiting: choice('none', 'WFI', 'WFE', 'EL2'), waitUntil: TIME, event: FLAG, charged: TIME, slept: TIME, overflowAt: TIME, irq: FLAG, fiq: FLAG, virtualIrq: FLAG, virtualFiq: FLAG, linesChanged: FLAG,
   changedAt: TIME, undefinedAccess: optional(value<NonNullable<PE['undefinedAccess']>>({ word: WORD32, pc: WORD64, el: integer(0, 2) })), vectorFailures: COUNT,
 }

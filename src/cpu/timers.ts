@@ -36,7 +36,7 @@ interface Timer {
 
 const timer = (name: TimerName, ctl: number, cval: number, ppi: number): Timer => ({ name, ctl, cval, ppi, met: false, nextChange: Infinity, level: false })
 
-const TIMERS = elements(record<Timer>({ met: FLAG, nextChange: TIME, level: FLAG }))
+const TIMERS = elements(record<Pick<Timer, 'met' | 'nextChange' | 'level'>>({ met: FLAG, nextChange: TIME, level: FLAG }))
 
 export class Timers {
   readonly #file: RegisterFile

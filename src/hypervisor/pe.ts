@@ -1,12 +1,11 @@
 /** One physical PE with what L0 keeps per PE: its run queue, the host part's register values, who owns the FP registers. */
 import { createRegisterFile } from '../arch/register-file.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
-import { COUNT, FLAG, integer, memory, objectOf, restoreFields, saveFields, WORD64 } from '../arch/saved-state.ts'
+import { COUNT, FLAG, integer, memory, objectOf, REGISTERS, restoreFields, saveFields, WORD64 } from '../arch/saved-state.ts'
 import type { Fields, Saved } from '../arch/saved-state.ts'
 import { SLOTS } from '../sysreg/index.ts'
 import { Exit, SAVED_EXIT } from './exit.ts'
 import type { Host } from './host.ts'
-import { SAVED_FILE } from './vcpu.ts'
 import type { Vcpu } from './vcpu.ts'
 import type { VirtualInterface } from './vgic.ts'
 
@@ -14,7 +13,7 @@ import type { VirtualInterface } from './vgic.ts'
 export const NEVER = 0xffff_ffff_ffff_ffffn
 
 const FIELDS: Fields<Pe> = {
-  next: COUNT, hostRegisters: SAVED_FILE, hostFp: memory(), fpTrapped: FLAG, hpmn: WORD64, listRegisters: COUNT, interruptsL1: FLAG, exit: SAVED_EXIT, deadline: WORD64, sliceEnd: WORD64, written: SAVED_FILE,
+  next: COUNT, hostRegisters: REGISTERS, hostFp: memory(), fpTrapped: FLAG, hpmn: WORD64, listRegisters: COUNT, interruptsL1: FLAG, exit: SAVED_EXIT, deadline: WORD64, sliceEnd: WORD64, written: REGISTERS,
 }
 
 export class Pe {

@@ -8,7 +8,7 @@
 import type { EL } from '../arch/el.ts'
 import { elOf, MODE } from '../arch/pstate.ts'
 import { createRegisterFile } from '../arch/register-file.ts'
-import { choice, FLAG, memory, objectOf, record, restoreFields, saveFields, WORD32, WORD64 } from '../arch/saved-state.ts'
+import { choice, FLAG, memory, objectOf, record, REGISTERS, restoreFields, saveFields, WORD32, WORD64 } from '../arch/saved-state.ts'
 import type { Fields, Saved } from '../arch/saved-state.ts'
 import type { RegisterFile } from '../arch/register-file.ts'
 import type { Level } from '../trace/event.ts'
@@ -45,9 +45,8 @@ export type VcpuState = 'off' | 'runnable' | 'blocked'
 
 const LEVELS: Readonly<Record<Context['kind'], Level>> = { guest: 'vm', vEL2: 'vEL2', vEL1: 'L1', L2: 'L2' }
 
-export const SAVED_FILE = record<RegisterFile>({ u64: memory() })
 const FIELDS: Fields<Vcpu> = {
-  virtual: SAVED_FILE, shadow: SAVED_FILE, x: memory(), fp: memory(), pc: WORD64, pstate: WORD32, state: choice('off', 'runnable', 'blocked'), loaded: FLAG, kicked: FLAG,
+  virtual: REGISTERS, shadow: REGISTERS, x: memory(), fp: memory(), pc: WORD64, pstate: WORD32, state: choice('off', 'runnable', 'blocked'), loaded: FLAG, kicked: FLAG,
   traps: record<TrapControls & { stale: boolean }>({ hcr: WORD64, cptr: WORD64, mdcr: WORD64, cnthctl: WORD64, stale: FLAG }),
 }
 

@@ -5,7 +5,7 @@ import type { RegisterFile } from '../arch/register-file.ts'
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import { COUNT, listOf, memory, objectOf, restoreFields, saveFields, TEXT } from '../arch/saved-state.ts'
-import type { Fields, Saved } from '../arch/saved-state.ts'
+import type { AllFields, Saved } from '../arch/saved-state.ts'
 import type { ListingDistributor } from '../arch/gic-listing.ts'
 import type { Cpu } from '../cpu/cpu.ts'
 import type { PE } from '../cpu/pe.ts'
@@ -59,7 +59,7 @@ const rowOfSlot = (slot: number): Row => {
 }
 
 const FP_BYTES = 528
-const FIELDS: Fields<HostCounters> = {
+const FIELDS: AllFields<Omit<HostCounters, 'work' | 'unpriced'>> = {
   registerReads: memory(), registerWrites: memory(), memoryWords: COUNT, mmioReads: COUNT, mmioWrites: COUNT, tlbi: COUNT, at: COUNT, fpSaves: COUNT, fpRestores: COUNT,
 }
 
