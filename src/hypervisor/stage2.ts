@@ -77,6 +77,19 @@ export class Stage2Table {
     return undefined
   }
 
+  /** Turns the block around `ipa`, if there is one, into pages that translate as it did. False: no memory for a table. */
+  split(ipa: number): boolean {
+    const leaf = this.lookup(ipa)
+    if (leaf === undefined || leaf.shift === 12) return true
+    const slot = this.#descend(ipa, leaf.shift, false)!, page = this.#pages.allocate()
+    if (page === undefined) return false
+    this.#tables.push(page)
+    const step = leaf.shift === 30 ? 2 ** 21 : 2 ** 12, kind = leaf.shift === 30 ? 0n : S2.page
+    for (let i = 0; i < 512; i++) this.#memory.write64(page + 8 * i, (leaf.descriptor + BigInt(i * step)) | kind)
+    this.#memory.write64(slot.address, BigInt(page) | S2.table)
+    return leaf.shift === 21 || this.split(ipa)
+  }
+
   /** Makes [from, to) invalid, blocks that it touches as a whole. True if something valid was there. */
   unmap(from: number, to: number): boolean {
     return this.#unmapIn(this.root, 30, Math.max(0, from), Math.min(to, IPA_LIMIT))
