@@ -22,6 +22,9 @@ import { WORK } from './work.ts'
 export interface ExitContext extends Core { readonly power: PsciPower }
 type ExitHandler = (core: ExitContext, vcpu: Vcpu, exit: Exit) => Outcome
 
+/** ISS of a data abort: the access was a write. */
+const WNR = 1 << 6
+
 const unexpected: ExitHandler = (_core, vcpu, exit) => injectUndefined(vcpu, `no handler for exception class 0x${exit.ec.toString(16)}`)
 
 const waitForInterrupt: ExitHandler = (_core, _vcpu, exit) => {
@@ -63,6 +66,7 @@ const abort = (fetch: boolean): ExitHandler => (core, vcpu, exit) => {
   if (fetch && slot?.kind !== 'ram') return injectExternalAbort(vcpu, true, (exit.iss & 0x80) !== 0, false, exit.far)
   if (slot === undefined) return emulateMmio(core, vcpu, exit, ipa)
   if (context.kind === 'L2') {
+    if (!fetch && (exit.iss & WNR) !== 0) vm.codePages?.written(vcpu.pe.host, ipa)
     if (!fillShadow(core, vcpu, context.shadow, exit.ipa, slot)) return injectExternalAbort(vcpu, fetch, false, false, exit.far)
     return resume('shadow stage 2 fill')
   }
@@ -72,6 +76,13 @@ const abort = (fetch: boolean): ExitHandler => (core, vcpu, exit) => {
 /** From the guest's point of view the instruction has done what it would have done without L0. */
 const unalignedOrIllegal: ExitHandler = (_core, vcpu, exit) =>
   ({ kind: 'inject', to: vcpu.context.kind === 'vEL2' ? 'vEL2' : 'vEL1', type: 'sync', syndrome: exit.syndrome, addresses: { far: exit.far }, action: 'inject' })
+
+/** L0 steps virtual EL2 alone (`nested/one-step.ts`), and has ended the step already. */
+const stepped: ExitHandler = (core, vcpu, exit) => {
+  if (vcpu.vm.codePages === undefined) return unexpected(core, vcpu, exit)
+  exit.subject = 'step'
+  return resume('over a write to its own page')
+}
 
 export const HANDLERS: Readonly<Record<ExceptionClass, ExitHandler>> = {
   [EC.Unknown]: (_core, vcpu) => injectUndefined(vcpu, 'instruction'),
@@ -97,7 +108,7 @@ export const HANDLERS: Readonly<Record<ExceptionClass, ExitHandler>> = {
   [EC.SError]: unexpected,
   [EC.BreakpointLower]: unexpected,
   [EC.BreakpointSame]: unexpected,
-  [EC.SoftwareStepLower]: unexpected,
+  [EC.SoftwareStepLower]: stepped,
   [EC.SoftwareStepSame]: unexpected,
   [EC.WatchpointLower]: unexpected,
   [EC.WatchpointSame]: unexpected,

@@ -1,5 +1,6 @@
 /** Making a vCPU, and its state at reset or PSCI CPU_ON. */
 import { DAIF_MASK, MODE } from '../arch/pstate.ts'
+import { CodePages } from './nested/code-pages.ts'
 import { NestedGic } from './nested/nested-gic.ts'
 import { NestedVcpu } from './nested/nested-vcpu.ts'
 import { pageLayout } from './nested/page.ts'
@@ -9,7 +10,7 @@ import { virtualToShadow } from './nested/virtual-el2.ts'
 import type { ExitContext } from './exits.ts'
 import type { L0Environment } from './host.ts'
 import type { Pe } from './pe.ts'
-import { DEVICE_RO, NORMAL_RW, NORMAL_RX, Stage2Table } from './stage2.ts'
+import { DEVICE_RO, NORMAL_RW, Stage2Table } from './stage2.ts'
 import { GUEST, Vcpu, VIRTUAL_EL2 } from './vcpu.ts'
 import { trapsChanged } from './switch.ts'
 import { VcpuGic } from './vgic.ts'
@@ -20,7 +21,7 @@ interface Maker extends ExitContext { readonly environment: L0Environment }
 
 /** What keeps L1's accesses from trapping: the machine, or L1's own rewritten instructions. */
 function pageKindOf({ features }: L0Environment, { rewritten }: VmConfig): PageKind | undefined {
-  if (rewritten !== undefined) return rewritten.registerPage === undefined ? undefined : 'NEVE'
+  if (rewritten !== undefined) return rewritten.form === 'neve' ? 'NEVE' : undefined
   return features.has('FEAT_NEVE') ? 'NEVE' : features.has('FEAT_NV2') ? 'NV2' : undefined
 }
 
@@ -49,14 +50,7 @@ export function createVcpu(core: Maker, vm: Vm, index: number, pe: Pe, listRegis
   const gic = new NestedGic(vcpu, gicVersion, listRegisters, vtr, memory, framePage)
   const registers = kind === undefined ? 0 : page()
   if (rewritten !== undefined) {
-    if (vm.rewrittenPages.size === 0) {
-      for (const [ipa, bytes] of rewritten.pages) {
-        const pa = page()
-        memory.writeBytes(pa, bytes)
-        vm.rewrittenPages.set(ipa, pa)
-      }
-    }
-    for (const [ipa, pa] of vm.rewrittenPages) ownStage2!.map(ipa, pa, 12, NORMAL_RX)
+    vm.codePages ??= new CodePages(core, vm, rewritten)
     if (rewritten.registerPage !== undefined) ownStage2!.map(rewritten.registerPage, registers, 12, NORMAL_RW)
   }
   vcpu.nested = new NestedVcpu(vcpu, memory, gic, kind === undefined ? undefined : pageLayout(kind, features, gicVersion), registers, vmid, ownStage2)

@@ -23,6 +23,7 @@ import { takeToVirtualEL2 } from './nested/enter.ts'
 import { emulateEret } from './nested/eret.ts'
 import { ownerOf } from './nested/owner.ts'
 import { refreshVncr } from './nested/vncr.ts'
+import { resume } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import { PageAllocator } from './page-allocator.ts'
 import { NEVER, Pe } from './pe.ts'
@@ -37,7 +38,7 @@ import { hardwarePstate, virtualPstate } from './vcpu.ts'
 import type { Vcpu } from './vcpu.ts'
 import { flushGic, foldInUse } from './vgic.ts'
 import { Vm } from './vm.ts'
-import type { VmConfig, VmEnd } from './vm.ts'
+import type { StandsFor, VmConfig, VmEnd } from './vm.ts'
 import { VmidAllocator } from './vmid.ts'
 import { WORK } from './work.ts'
 
@@ -144,13 +145,11 @@ export class L0 implements EL2Software, ExitContext {
     const { exit } = pe
     exit.read(host, kind)
     vcpu.pc = host.mrs(SLOT.ELR_EL2)
-    const standsFor = vcpu.context.kind === 'vEL2' && exit.ec === EC.HVC64 ? vcpu.vm.config.rewritten?.trappedSyndrome(exit.syndrome) : undefined
-    if (standsFor !== undefined) {
-      exit.setSyndrome(standsFor)
-      // A trap's preferred return address is the instruction, that of `hvc` the next one.
-      vcpu.pc -= 4n
-    }
     vcpu.pstate = virtualPstate(Number(host.mrs(SLOT.SPSR_EL2) & ADDRESS_MASK) | 0, vcpu.context)
+    vcpu.nested?.oneStep.finish(vcpu, host)
+    const standsFor = vcpu.context.kind === 'vEL2' && exit.ec === EC.HVC64 ? vcpu.vm.config.rewritten?.standsFor(exit.syndrome) : undefined
+    if (standsFor?.kind === 'trap') vcpu.pc -= 4n
+    if (standsFor !== undefined && standsFor.kind !== 'load') exit.setSyndrome(standsFor.syndrome)
     const trace = host.trace, { level } = vcpu, pc = vcpu.pc
     const tell = (action: string): void => trace?.({
       kind: 'exit', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level, pc, syndrome: exit.syndrome, subject: exit.subject, direction: exit.direction, action, ipa: exit.ipa,
@@ -171,7 +170,7 @@ export class L0 implements EL2Software, ExitContext {
     // `split` has stopped the virtual timer already, so that its interrupt is gone: what tells is the timer itself.
     const timerFired = (kind !== 'sync' || vcpu.timers.needsSync) && vcpu.timers.sync(host)
 
-    const action = kind === 'sync' ? this.#apply(vcpu, exit, this.#decide(vcpu, exit)) : takeInterrupts(this, pe, timerFired)
+    const action = kind === 'sync' ? this.#apply(vcpu, exit, standsFor?.kind === 'load' ? loadLiteral(vcpu, exit, standsFor) : this.#decide(vcpu, exit)) : takeInterrupts(this, pe, timerFired)
     const after = this.#enter(pe)
     if (trace !== undefined) tell(pe.current === vcpu && pe.interruptsL1 ? `${action}, inject IRQ to vEL2` : action)
     return after
@@ -258,7 +257,7 @@ export class L0 implements EL2Software, ExitContext {
     programDeadline(pe, vcpu)
     arrive(this.policy, vcpu, host, this.gic)
     host.msr(SLOT.ELR_EL2, vcpu.pc)
-    host.msr(SLOT.SPSR_EL2, BigInt(hardwarePstate(vcpu.pstate, vcpu.context) >>> 0))
+    host.msr(SLOT.SPSR_EL2, BigInt((hardwarePstate(vcpu.pstate, vcpu.context) | (vcpu.nested?.oneStep.begin(vcpu, host) ?? 0)) >>> 0))
     vcpu.kicked = false
     this.busy = undefined
     host.trace?.({ kind: 'entry', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level: vcpu.level, pc: vcpu.pc })
@@ -299,6 +298,12 @@ function describe(exit: Exit): void {
   const { key, read } = parseSystemRegister(exit.iss), row = rowByKey(key)
   exit.subject = row?.name ?? `encoding 0x${key.toString(16)}`
   exit.direction = row?.kind === 'instruction' ? null : read ? 'read' : 'write'
+}
+
+function loadLiteral(vcpu: Vcpu, exit: Exit, { Rt, value }: StandsFor & { kind: 'load' }): Outcome {
+  exit.subject = 'literal'
+  vcpu.setX(Rt, value)
+  return resume('load of rewritten bytes')
 }
 
 /** The exit goes to virtual EL2 with the syndrome of the machine, adapted where L1's tables or formats decide. */

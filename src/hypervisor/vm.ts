@@ -10,6 +10,7 @@ import type { Controls } from '../sysreg/index.ts'
 import type { PhysicalMemory } from './host.ts'
 import { GuestMemory } from './guest-memory.ts'
 import type { MemorySlot } from './guest-memory.ts'
+import type { CodePages } from './nested/code-pages.ts'
 import type { ShadowPool } from './nested/shadow-stage2.ts'
 import type { PageAllocator } from './page-allocator.ts'
 import { Stage2Table } from './stage2.ts'
@@ -43,18 +44,34 @@ export interface UserSpace {
   restoreState(saved: Saved): void
 }
 
+/** What an `hvc` that stands in a rewritten page means. */
+export type StandsFor =
+  /** A trap with this syndrome; the preferred return address of a trap is the instruction, that of `hvc` the next one. */
+  | { readonly kind: 'trap', readonly syndrome: number }
+  /** An `hvc` of the guest hypervisor's own. */
+  | { readonly kind: 'hvc', readonly syndrome: number }
+  /** The literal load that stood there, of bytes that are rewritten. */
+  | { readonly kind: 'load', readonly Rt: number, readonly value: bigint }
+
 /**
- * A guest hypervisor whose binary has been rewritten for a machine without FEAT_NV (paravirt/). Its own pages stay as they are; these are
- * seen in the vEL2 context alone.
+ * A guest hypervisor whose code is rewritten for a machine without FEAT_NV (paravirt/). Its own pages stay as they are; rewritten copies are
+ * seen in the vEL2 context alone (nested/code-pages.ts).
  */
 export interface RewrittenGuest {
   readonly form: 'nv' | 'neve'
-  /** 4 KiB pages by IPA: readable and executable. */
-  readonly pages: ReadonlyMap<number, Uint8Array>
+  /**
+   * The 4 KiB page at `ipa` as virtual EL2 may execute it; undefined: as it is. 'void': nothing that was answered before holds any longer,
+   * so that all copies must go before this is asked again.
+   */
+  readonly rewrite: (ipa: number, original: Uint8Array) => Uint8Array | undefined | 'void'
+  /** Pages that others branch into: they become code and data with them. */
+  readonly companions: () => readonly number[]
+  /** The copy of a page is gone. */
+  readonly withdrawn: (ipa: number) => void
   /** IPA at which L1 reaches the register page of its vCPU (NEVE form). */
   readonly registerPage: number | undefined
-  /** The trap that an exit from vEL2 stands for; undefined for a genuine one. */
-  readonly trappedSyndrome: (syndrome: number) => number | undefined
+  /** Of an `hvc` exit from vEL2; undefined: it is what it says. */
+  readonly standsFor: (syndrome: number) => StandsFor | undefined
   /** nVHE: why EL1 cannot run with L1's EL2 tables; undefined if it can. `read64` by IPA. */
   readonly refuseTables: (read64: (ipa: number) => bigint | undefined, ttbr0: bigint, tcr: bigint) => string | undefined
 }
@@ -96,8 +113,8 @@ export class Vm {
   /** CNTVOFF_EL2 of a VM without EL2: its virtual counter starts at 0. With EL2 the offset is L1's alone. */
   counterOffset = 0n
   shadows: ShadowPool | undefined
-  /** Machine addresses of the rewritten pages, by IPA. */
-  readonly rewrittenPages = new Map<number, number>()
+  /** Of a rewritten guest hypervisor. */
+  codePages: CodePages | undefined
   end: VmEnd | undefined
 
   constructor(config: VmConfig, machine: PhysicalMemory, own: PhysicalMemory, pages: PageAllocator, vmids: VmidAllocator) {

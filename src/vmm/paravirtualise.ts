@@ -7,16 +7,18 @@ import type { Elf } from '../arch/image/elf.ts'
 import type { LoadPlan } from '../arch/image/load.ts'
 import type { GuestHypervisorKind, ParavirtForm } from '../hypervisor/paravirt/classify.ts'
 import { refuseTables } from '../hypervisor/paravirt/el2-tables.ts'
-import { trappedSyndrome } from '../hypervisor/paravirt/encoding.ts'
+import { PageRewriter, type ExecutedReport } from '../hypervisor/paravirt/page-rewriter.ts'
 import { rewrite, type Range, type RewriteReport } from '../hypervisor/paravirt/rewrite.ts'
 import type { RewrittenGuest } from '../hypervisor/vm.ts'
-import { rowByKey } from '../sysreg/index.ts'
+import { rowByKey, rowByName } from '../sysreg/index.ts'
 
 export interface Paravirtualised {
-  /** The NV form where the NEVE form was asked for and the image has no spare room. */
   readonly form: ParavirtForm
   readonly rewritten: RewrittenGuest
-  readonly report: RewriteReport
+  /** Of the executable segments of an ELF file, before it runs. A bare Image does not say what in it is code. */
+  readonly report: RewriteReport | undefined
+  /** Of the pages that virtual EL2 has executed so far. */
+  readonly executed: () => ExecutedReport
 }
 
 /** A run of zero words at the end of an executable range that is worth a trampoline. */
@@ -31,15 +33,16 @@ export function paravirtualise(plan: LoadPlan, form: ParavirtForm, gic: GicVersi
   const text = spareText(image, base, executable), page = plan.elf?.symbol('__spare_page')
   const boot = symbolRange(plan.elf, '__no_stack_start', '__no_stack_end')
   const spare = text === undefined || page === undefined ? undefined : { text, page: Number(page.address) }
-  // Without a page that L1 reaches there is nothing to defer to: the NV form is what is left.
-  const possible = spare === undefined ? 'nv' : form
-  const { pages, registerPage, report } = rewrite({
-    imitation: { form: possible, guest, gic }, image, base, executable,
+  const imitation = { form, guest, gic }
+  const { plan: words, registerPage, report } = rewrite({
+    imitation, image, base, executable,
     // Before the first stack there is nothing to spill to; without symbols no SP can be trusted.
     withoutStack: plan.elf === undefined ? executable : boot === undefined ? [] : [boot],
     spare,
   })
-  return { form: possible, report, rewritten: { form: possible, pages, registerPage, trappedSyndrome, refuseTables } }
+  // Without a page that L1 reaches nothing is planned that the rewriter of pages would not do by itself.
+  const { rewrite: rewritePage, companions, withdrawn, standsFor, report: executed } = new PageRewriter(imitation, registerPage === undefined ? undefined : words)
+  return { form, report: plan.elf === undefined ? undefined : report, executed, rewritten: { form, registerPage, rewrite: rewritePage, companions, withdrawn, standsFor, refuseTables } }
 }
 
 /** ELF: its executable segments. A bare Image: all of it; a data word that looks like an access to an EL2 register is unlikely and is in the report. */
@@ -48,14 +51,20 @@ function executableRanges(elf: Elf | undefined, whole: Range): readonly Range[] 
   return segments === undefined || segments.length === 0 ? [whole] : segments
 }
 
-/** Of an image file that may be either: one that names `_EL12` registers is a VHE guest hypervisor; they exist for no other. */
+/**
+ * Of an image file that may be either: one that names `_EL12` registers and never writes TTBR0_EL2, which a VHE guest hypervisor calls
+ * TTBR0_EL1, is a VHE one. Linux has both in one file; without FEAT_VHE in its ID registers it is nVHE.
+ */
 export function kindOfGuestHypervisor(file: Uint8Array): GuestHypervisorKind {
-  const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength), ttbr0 = rowByName('TTBR0_EL2')!.key
+  let kind: GuestHypervisorKind = 'nvhe'
   for (let at = 0; at + 4 <= file.length; at += 4) {
-    const word = view.getUint32(at, true)
-    if ((word & 0xffc0_0000) >>> 0 === 0xd500_0000 && rowByKey((word >>> 5) & 0xffff)?.aliasOf !== undefined) return 'vhe'
+    const word = view.getUint32(at, true), key = (word >>> 5) & 0xffff
+    if ((word & 0xffc0_0000) >>> 0 !== 0xd500_0000) continue
+    if (key === ttbr0 && (word & 1 << 21) === 0) return 'nvhe'
+    if (rowByKey(key)?.aliasOf !== undefined) kind = 'vhe'
   }
-  return 'nvhe'
+  return kind
 }
 
 /** The longest run of zeros inside the executable ranges: padding that L1 maps with its text. */

@@ -3,6 +3,7 @@ import { buildCommand } from '@stricli/core'
 import { BadInput } from '../../arch/bad-input.ts'
 import type { ProfileName } from '../../arch/features.ts'
 import type { GicVersion } from '../../arch/gic.ts'
+import type { ExecutedReport } from '../../hypervisor/paravirt/page-rewriter.ts'
 import { isArm64Image } from '../../arch/image/arm64-image.ts'
 import { unwrapImage } from '../../arch/image/compressed.ts'
 import { BENCHMARKS, type Benchmark } from '../../lab/benchmarks.ts'
@@ -16,7 +17,7 @@ import { loadGuests, loadVmm } from '../guest-images.ts'
 import { gicVersion, inputFile, oneOf, profileName, profileNames } from '../options.ts'
 import { createProgress } from '../progress.ts'
 import { paperTables, whyTable } from '../paper-tables.ts'
-import { rewritingText } from '../rewriting-text.ts'
+import { executedText, rewritingText } from '../rewriting-text.ts'
 
 interface Flags {
   readonly only?: Benchmark
@@ -53,6 +54,9 @@ export function parseWhy(text: string): { readonly benchmark: Benchmark, readonl
   return { benchmark: only, configuration: { arch: profile, level: 'nested', guest, paravirt, gic } }
 }
 
+/** Rewriting is for one kind of guest hypervisor, and Linux is nVHE where its ID registers have no FEAT_VHE. */
+const linuxRuns = ({ paravirt, guest }: Configuration): boolean => paravirt === null || guest === 'nvhe'
+
 async function linuxHypervisor(name: string): Promise<LinuxHypervisor> {
   const bytes = isDebianName(name) ? (await (await import('../debian/image.ts')).debianImage(name)).image : inputFile('--l1', name)
   const image = await unwrapImage(bytes, decompress)
@@ -75,6 +79,7 @@ export const paperCommand = buildCommand({
       '  nidus paper --why hypercall@v8.3,vhe        every trap of one operation, in order',
       '  nidus paper --why deviceIo@v8.0,nvhe,neve   the paravirtual method of the paper, NEVE form',
       '  nidus paper --l1 debian:5.10 --arch v8.3     the same benchmarks with a Linux kernel as the guest hypervisor',
+      '  nidus paper --l1 debian:5.10 --arch v8.0     its pages rewritten as virtual EL2 comes to execute them',
       '  nidus paper --json > paper.json',
     ].join('\n'),
   },
@@ -92,6 +97,7 @@ export const paperCommand = buildCommand({
   async func(flags: Flags) {
     const guests = loadGuests()
     const linux = flags.l1 === undefined ? undefined : await linuxHypervisor(flags.l1)
+    const rewritings: { readonly configuration: string, readonly text: string, readonly executed: ExecutedReport }[] = []
     const progress = createProgress()
     const run = (configuration: Configuration) => {
       progress.update(`running ${configurationName(configuration)}`)
@@ -99,23 +105,25 @@ export const paperCommand = buildCommand({
     }
     const print = (rows: readonly PaperRow[], text: () => string): void => {
       progress.clear()
-      process.stdout.write(flags.json ? `${JSON.stringify({ costModel: neve2017.name, ...(flags.l1 === undefined ? {} : { l1: flags.l1 }), rows }, null, 2)}\n` : `${text()}\n`)
+      process.stdout.write(flags.json ? `${JSON.stringify({ costModel: neve2017.name, ...(flags.l1 === undefined ? {} : { l1: flags.l1 }), rows, ...(rewritings.length === 0 ? {} : { rewritten: rewritings.map(({ configuration, executed }) => ({ configuration, executed })) }) }, null, 2)}\n` : `${text()}\n`)
     }
     if (flags.why !== undefined) {
       const { benchmark, configuration } = parseWhy(flags.why)
-      if (linux !== undefined && configuration.paravirt !== null) throw new BadInput('--l1', 'Linux is not rewritten; choose v8.3, neve or v8.4')
+      if (linux !== undefined && !linuxRuns(configuration)) throw new BadInput('--why', 'Linux is a VHE guest hypervisor only where there is FEAT_VHE; with --l1 choose nvhe on v8.0')
       const rows = rowsOf(configuration, run(configuration), [benchmark], true)
       print(rows, () => whyTable(rows[0]!, configurationName(configuration)))
       return
     }
     const selection: PaperSelection = flags
     const benchmarks = benchmarksOf(selection)
-    const rewritings: string[] = []
-    const rows = configurations(selection).filter(({ paravirt }) => linux === undefined || paravirt === null).flatMap(configuration => {
+    const rows = configurations(selection).filter(each => linux === undefined || linuxRuns(each)).flatMap(configuration => {
       const measurement = run(configuration)
-      if (measurement.rewriting !== undefined) rewritings.push(`${configurationName(configuration)}: ${rewritingText(measurement.rewriting)}`)
+      const { rewriting } = measurement
+      if (rewriting !== undefined) {
+        rewritings.push({ configuration: configurationName(configuration), text: rewritingText(rewriting) ?? executedText(rewriting), executed: rewriting.executed() })
+      }
       return rowsOf(configuration, measurement, benchmarks, false)
     })
-    print([...rows, ...x86Rows(benchmarks)], () => [...(flags.l1 === undefined ? [] : [`Guest hypervisor: ${flags.l1}.`]), paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name), ...rewritings.map(text => `Rewritten ${text}`)].join('\n'))
+    print([...rows, ...x86Rows(benchmarks)], () => [...(flags.l1 === undefined ? [] : [`Guest hypervisor: ${flags.l1}.`]), paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name), ...rewritings.map(({ configuration, text }) => `Rewritten ${configuration}: ${text}`)].join('\n'))
   },
 })

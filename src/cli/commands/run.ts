@@ -17,7 +17,7 @@ import { decompress } from '../decompress.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { gicVersion, hiddenFeature, inputFile, integerBetween, memorySize, oneOf, profileName, seconds } from '../options.ts'
 import { diskOption, openPlugs, seedOption, type PlugFlags } from '../plugs.ts'
-import { leftSites, rewritingText } from '../rewriting-text.ts'
+import { executedText, leftSites, rewritingText } from '../rewriting-text.ts'
 import { formatTable, grouped } from '../table.ts'
 
 interface Flags extends PlugFlags {
@@ -123,7 +123,7 @@ export const runCommand = buildCommand({
     const plugs = openPlugs(flags)
     const counters = new ExitStatistics()
     const console_ = connectConsole()
-    let vmEnd: VmEnd | undefined
+    let vmEnd: VmEnd | undefined, rewriting: Paravirtualised | undefined
     const common: MachineOptions = {
       board: flags.board, ...(flags.gic === undefined ? {} : { gic: flags.gic }), smp: flags.smp ?? 1, profile: flags.arch, hide: flags.hide,
       hash: flags.json, ...(flags.stat || flags.json ? { onEvent: counters.sink } : {}), symbolAt: pc => elf?.symbolize(pc),
@@ -139,7 +139,7 @@ export const runCommand = buildCommand({
             vms: [{
               image, memBytes: flags.mem, smp: flags.smp ?? 1, plugs, complaint, el2: flags.el2 ? 'nvhe-or-vhe' : 'none',
               ...(initrd === undefined ? {} : { initrd }), ...(dtb === undefined ? {} : { dtb }), ...(append === undefined ? {} : { append }), ...(modules.length === 0 ? {} : { modules }),
-              ...(flags.paravirt === undefined ? {} : { paravirt: flags.paravirt, onRewritten: tellRewriting }),
+              ...(flags.paravirt === undefined ? {} : { paravirt: flags.paravirt, onRewritten: result => tellRewriting(rewriting = result) }),
             }],
           }),
         })
@@ -157,8 +157,9 @@ export const runCommand = buildCommand({
       const { outcome, code, message } = await runToTheEnd(machine, flags, console_.bytes, () => vmEnd, pc => elf?.symbolize(pc))
       console_.close()
       if (message !== undefined) process.stderr.write(`nidus: ${message}\n`)
+      if (rewriting !== undefined) process.stderr.write(`nidus: rewritten, ${executedText(rewriting)}\n`)
       if (flags.stat) process.stderr.write(`${statTable(counters)}\n`)
-      if (flags.json) process.stderr.write(`${JSON.stringify(report(machine, outcome, code, counters))}\n`)
+      if (flags.json) process.stderr.write(`${JSON.stringify(report(machine, outcome, code, counters, rewriting))}\n`)
       process.exitCode = code
     } finally { console_.close() }
   },
@@ -169,7 +170,8 @@ const complaint = (text: string): void => { process.stderr.write(`nidus: ${text}
 
 /** The report of the paravirtual method, before the guest starts. */
 function tellRewriting(result: Paravirtualised): void {
-  process.stderr.write(`nidus: rewritten, ${rewritingText(result)}\n${leftSites(result).map(line => `  left: ${line}\n`).join('')}`)
+  const text = rewritingText(result)
+  if (text !== undefined) process.stderr.write(`nidus: to be rewritten, ${text}\n${leftSites(result).map(line => `  left: ${line}\n`).join('')}`)
 }
 
 interface End { readonly outcome: Outcome | { readonly kind: 'timeout' }, readonly code: ExitCode, readonly message: string | undefined }
@@ -212,10 +214,11 @@ function statTable(counters: ExitStatistics): string {
   return rows.length === 0 ? 'no exits to EL2' : formatTable(['level', 'exit', 'count'], rows, ['left', 'left', 'right'])
 }
 
-function report(machine: Machine, outcome: { readonly kind: string }, exit: ExitCode, counters: ExitStatistics) {
+function report(machine: Machine, outcome: { readonly kind: string }, exit: ExitCode, counters: ExitStatistics, rewriting: Paravirtualised | undefined) {
   const { user, system } = process.cpuUsage()
   return {
     exit, outcome: outcome.kind, guestInstructions: machine.instructions, virtualNs: machine.nanoseconds, hostCpuMs: Math.round((user + system) / 1000),
     traps: counters.byLevel(), traceHash: machine.traceHash() ?? null,
+    ...(rewriting === undefined ? {} : { paravirt: { form: rewriting.form, executed: rewriting.executed() } }),
   }
 }

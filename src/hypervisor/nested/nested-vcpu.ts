@@ -8,6 +8,7 @@ import type { PhysicalMemory } from '../host.ts'
 import type { Stage2Table } from '../stage2.ts'
 import { HCR } from '../traps.ts'
 import type { Vcpu } from '../vcpu.ts'
+import { OneStep } from './one-step.ts'
 import type { NestedGic } from './nested-gic.ts'
 import type { PageKind, PageLayout } from './page.ts'
 
@@ -47,6 +48,8 @@ export class NestedVcpu {
   /** Walks of L1's tables; `walk` is the result of the last one. */
   readonly walk = new Translation()
   readonly descriptors: GuestDescriptors
+  /** Of a rewritten guest hypervisor. */
+  readonly oneStep = new OneStep()
 
   constructor(vcpu: Vcpu, memory: PhysicalMemory, gic: NestedGic, layout: PageLayout | undefined, page: number, vmid: number, ownStage2: Stage2Table | undefined) {
     this.#vcpu = vcpu

@@ -214,9 +214,9 @@ export function walkL1(vcpu: Vcpu, shadow: ShadowStage2, ipa: number, access: nu
 /** Maps what `walkL1` has found. False: no memory for tables is left even after all shadows of the VM were emptied. */
 export function fillShadow(core: Core, vcpu: Vcpu, shadow: ShadowStage2, ipa: number, slot: MemorySlot): boolean {
   const { host } = vcpu.pe, walk = vcpu.nested!.walk
-  const shift = leafShift(ipa, walk, slot), size = 2 ** shift
+  const shift = leafShift(ipa, walk, slot, vcpu.vm), size = 2 ** shift
   const start = ipa - ipa % size, l1Ipa = walk.pa - walk.pa % size
-  const attributes = attributesOf(walk, slot)
+  const attributes = vcpu.vm.codePages?.has(walk.pa) === true ? attributesOf(walk, slot) & ~S2.write : attributesOf(walk, slot)
   const map = (): 'mapped' | 'replaced' | undefined => shadow.table.map(start, l1Ipa - slot.ipa + slot.pa, shift, attributes)
   host.charge(WORK.stage2Map)
   let done = map()
@@ -231,9 +231,10 @@ export function fillShadow(core: Core, vcpu: Vcpu, shadow: ShadowStage2, ipa: nu
 }
 
 /** The smaller of L1's leaf and what the slot allows, where both addresses are aligned to it. */
-function leafShift(ipa: number, walk: Translation, slot: MemorySlot): LeafShift {
+function leafShift(ipa: number, walk: Translation, slot: MemorySlot, vm: Vm): LeafShift {
   if (walk.pageShift < 21 || slot.kind !== 'ram') return 12
   const l1Ipa = walk.pa - walk.pa % BLOCK
+  if (vm.codePages?.isSplit(l1Ipa, false) === true) return 12
   const fits = l1Ipa >= slot.ipa && l1Ipa + BLOCK <= slot.ipa + slot.size && (l1Ipa - slot.ipa + slot.pa) % BLOCK === 0
   return fits && ipa % BLOCK === walk.pa % BLOCK ? 21 : 12
 }

@@ -1,12 +1,17 @@
 /**
  * The 16-bit immediate of the `hvc` that stands for one hypervisor instruction (design D7; NEVE section 4, "paravirtualization"):
  * class in bits 15:13, index of the register or instruction in bits 12:5, Rt in bits 4:0. Class 0 is every genuine `hvc #n` with n
- * below 0x2000. The index is a position in the list of system registers that a guest hypervisor may name; both sides share it.
+ * below 0x2000. The index is a position in the list of system registers that a guest hypervisor may name; both sides share it. Class 5 is
+ * a number that the rewriter of one VM has given out, for what no immediate can say.
  */
 import { ecOf, issOf, parseSystemRegister, syndrome, EC, type EncodingKey } from '../../arch/esr.ts'
 import { ROWS } from '../../sysreg/index.ts'
 
-const CLASS = { genuine: 0, mrs: 1, msr: 2, eret: 3, system: 4 } as const
+export const CLASS = { genuine: 0, mrs: 1, msr: 2, eret: 3, system: 4, escape: 5 } as const
+/** Numbers of class 5. */
+export const ESCAPES = 1 << 13
+export const immediateOfEscape = (number: number): number => (CLASS.escape << 13) | number
+export const escapeOf = (imm16: number): number | undefined => imm16 >>> 13 === CLASS.escape ? imm16 & (ESCAPES - 1) : undefined
 
 /** Encodings by index. One list for registers and one for SYS instructions keeps each below 256. */
 const indexed = (of: 'register' | 'instruction'): readonly EncodingKey[] => {

@@ -1,13 +1,14 @@
 /**
  * Rewrites the binary of a guest hypervisor for a machine without FEAT_NV (design D7): every site that `classify.ts` names is replaced
- * by one instruction. The result is a set of pages that L0 shows in the vEL2 context only; the image itself is not changed.
+ * by one instruction. The result is a plan: words that L0 shows in the vEL2 context only, where the image still has what was planned for;
+ * the image itself is not changed.
  *
  * NEVE form: a read becomes a literal load where the page is within 1 MiB. Everything else branches to a trampoline in the image's
  * spare text, which spills one scratch register below SP, leaves NZCV alone, does the load or store and returns. A store needs a
  * valid SP; a site without SP or out of reach stays `hvc`.
  */
-import { encode } from '../../isa/encode.ts'
 import { classifier, type Imitation, type Replacement } from './classify.ts'
+import { adrp, branch, hvc, ldr, ldrLiteral, movz, nop, popOne, pushOne, str } from './instructions.ts'
 
 export interface Range { readonly start: number, readonly end: number }
 
@@ -35,11 +36,21 @@ export interface RewriteReport {
   readonly left: readonly { readonly address: number, readonly reason: string }[]
 }
 
+/** What is to stand in the image's place, word by word. */
+export interface Plan {
+  /** Pages with trampolines: nothing may branch there unless they are as planned. */
+  readonly trampolinePages: readonly number[]
+  /** For `word` at `ipa`, if that is what was planned for. No kind: part of a trampoline. */
+  readonly at: (ipa: number, word: number) => { readonly word: number, readonly kind: PlannedKind | undefined } | undefined
+  /** The page at `ipa` still has nothing where trampolines are to be. */
+  readonly stillHolds: (ipa: number, page: DataView) => boolean
+}
+export type PlannedKind = 'hvc' | 'literal' | 'trampoline' | 'redirect' | 'constant' | 'left'
+
 export interface Rewritten {
   /** New words by IPA. */
   readonly words: ReadonlyMap<number, number>
-  /** Whole pages with the new words, by IPA of the page. */
-  readonly pages: ReadonlyMap<number, Uint8Array>
+  readonly plan: Plan
   /** IPA of the register page, in the NEVE form with spare room. */
   readonly registerPage: number | undefined
   readonly report: RewriteReport
@@ -48,26 +59,17 @@ export interface Rewritten {
 const PAGE = 4096
 const LITERAL_REACH = 2 ** 20, BRANCH_REACH = 2 ** 27
 
-const nop = encode('NOP', {})
-const hvc = (imm16: number): number => encode('HVC', { imm16 })
-const branch = (from: number, to: number): number => encode('B', { imm26: ((to - from) / 4) & 0x3ff_ffff })
-const movz = (Rd: number, value: number): number => encode('MOVZ', { sf: 1, hw: 0, imm16: value, Rd })
-const ldrLiteral = (Rt: number, from: number, to: number): number => encode('LDR (literal)', { sf: 1, imm19: ((to - from) / 4) & 0x7_ffff, Rt })
-function adrp(Rd: number, from: number, to: number): number {
-  const pages = Math.floor(to / PAGE) - Math.floor(from / PAGE)
-  return encode('ADRP', { immlo: pages & 3, immhi: (pages >> 2) & 0x7_ffff, Rd })
-}
-const ldr = (Rt: number, Rn: number, offset: number): number => encode('LDR (immediate, unsigned offset)', { sf: 1, imm12: offset / 8, Rn, Rt })
-const str = (Rt: number, Rn: number, offset: number): number => encode('STR (immediate, unsigned offset)', { sf: 1, imm12: offset / 8, Rn, Rt })
-const pushOne = (Rt: number): number => encode('STR (immediate, pre-index)', { sf: 1, imm9: -16 & 0x1ff, Rn: 31, Rt })
-const popOne = (Rt: number): number => encode('LDR (immediate, post-index)', { sf: 1, imm9: 16, Rn: 31, Rt })
-
 export function rewrite(request: RewriteRequest): Rewritten {
   const { image, base, executable, withoutStack = [], imitation } = request
   const spare = imitation.form === 'neve' ? request.spare : undefined
   const classify = classifier(imitation)
   const view = new DataView(image.buffer, image.byteOffset, image.byteLength)
-  const words = new Map<number, number>()
+  const words = new Map<number, number>(), kinds = new Map<number, PlannedKind>()
+  const put = (site: number, kind: PlannedKind, word: number): void => {
+    words.set(site, word)
+    kinds.set(site, kind)
+    if (kind !== 'left') counts[kind]++
+  }
   const left: { address: number, reason: string }[] = []
   const counts = { hvc: 0, literal: 0, trampoline: 0, redirect: 0, constant: 0 }
   let nextTrampoline = spare?.text.start ?? 0
@@ -76,16 +78,15 @@ export function rewrite(request: RewriteRequest): Rewritten {
   function trampoline(site: number, body: (at: number) => readonly number[], length: number): number | undefined {
     const at = nextTrampoline, bytes = (length + 1) * 4
     if (spare === undefined || at + bytes > spare.text.end || Math.abs(at + bytes - site) >= BRANCH_REACH) return undefined
-    const code = body(at)
+    const code = [...body(at), branch(at + 4 * length, site + 4)]
     code.forEach((word, i) => words.set(at + 4 * i, word))
-    words.set(at + 4 * length, branch(at + 4 * length, site + 4))
     nextTrampoline = at + bytes
     return at
   }
 
   const fallBack = (site: number, replacement: Extract<Replacement, { kind: 'load' | 'store' }>, reason: string): void => {
     left.push({ address: site, reason })
-    words.set(site, hvc(replacement.immediate))
+    put(site, 'left', hvc(replacement.immediate))
     counts.hvc++
   }
 
@@ -94,14 +95,12 @@ export function rewrite(request: RewriteRequest): Rewritten {
     if (spare === undefined) { fallBack(site, replacement, 'the image has no spare page'); return }
     const slot = spare.page + offset
     if (Math.abs(slot - site) < LITERAL_REACH) {
-      words.set(site, Rt === 31 ? nop : ldrLiteral(Rt, site, slot))
-      counts.literal++
+      put(site, 'literal', Rt === 31 ? nop : ldrLiteral(Rt, site, slot))
       return
     }
     const at = trampoline(site, here => [adrp(Rt, here, spare.page), ldr(Rt, Rt, offset)], 2)
     if (at === undefined) { fallBack(site, replacement, 'no room or reach for a trampoline'); return }
-    words.set(site, branch(site, at))
-    counts.trampoline++
+    put(site, 'trampoline', branch(site, at))
   }
 
   function store(site: number, replacement: Extract<Replacement, { kind: 'load' | 'store' }>): void {
@@ -111,8 +110,7 @@ export function rewrite(request: RewriteRequest): Rewritten {
     const scratch = Rt === 16 ? 17 : 16
     const at = trampoline(site, here => [pushOne(scratch), adrp(scratch, here + 4, spare.page), str(Rt, scratch, offset), popOne(scratch)], 4)
     if (at === undefined) { fallBack(site, replacement, 'no room or reach for a trampoline'); return }
-    words.set(site, branch(site, at))
-    counts.trampoline++
+    put(site, 'trampoline', branch(site, at))
   }
 
   for (const { start, end } of executable) {
@@ -121,9 +119,9 @@ export function rewrite(request: RewriteRequest): Rewritten {
       const replacement = classify(view.getUint32(site - base, true))
       switch (replacement.kind) {
         case 'keep': break
-        case 'hvc': words.set(site, hvc(replacement.immediate)); counts.hvc++; break
-        case 'constant': words.set(site, movz(replacement.Rt, replacement.value)); counts.constant++; break
-        case 'redirect': words.set(site, replacement.word >>> 0); counts.redirect++; break
+        case 'hvc': put(site, 'hvc', hvc(replacement.immediate)); break
+        case 'constant': put(site, 'constant', replacement.Rt === 31 ? nop : movz(replacement.Rt, replacement.value)); break
+        case 'redirect': put(site, 'redirect', replacement.word >>> 0); break
         case 'load': load(site, replacement); break
         case 'store': store(site, replacement); break
         case 'refused': left.push({ address: site, reason: replacement.reason }); break
@@ -131,20 +129,15 @@ export function rewrite(request: RewriteRequest): Rewritten {
       }
     }
   }
-  return { words, pages: pagesOf(image, base, words), registerPage: spare?.page, report: { ...counts, left } }
-}
-
-function pagesOf(image: Uint8Array, base: number, words: ReadonlyMap<number, number>): Map<number, Uint8Array> {
-  const pages = new Map<number, Uint8Array>()
-  for (const [address, word] of words) {
-    const page = address - address % PAGE
-    let bytes = pages.get(page)
-    if (bytes === undefined) {
-      bytes = new Uint8Array(PAGE)
-      bytes.set(image.subarray(Math.max(0, page - base), Math.max(0, page - base + PAGE)), Math.max(0, base - page))
-      pages.set(page, bytes)
-    }
-    new DataView(bytes.buffer).setUint32(address - page, word, true)
+  const original = (ipa: number): number => view.getUint32(ipa - base, true)
+  const trampolines = [...words.keys()].filter(ipa => !kinds.has(ipa))
+  const plan: Plan = {
+    trampolinePages: [...new Set(trampolines.map(ipa => ipa - ipa % PAGE))],
+    at: (ipa, word) => {
+      const planned = words.get(ipa)
+      return planned === undefined || original(ipa) !== word ? undefined : { word: planned, kind: kinds.get(ipa) }
+    },
+    stillHolds: (ipa, page) => trampolines.every(at => at < ipa || at >= ipa + PAGE || page.getUint32(at - ipa, true) === original(at)),
   }
-  return pages
+  return { words, plan, registerPage: spare?.page, report: { ...counts, left } }
 }
