@@ -240,6 +240,7 @@ export class L0 implements EL2Software, ExitContext {
       host.trace?.({ kind: 'idle', pe: pe.index })
       return this.vms.every(vm => vm.end !== undefined) ? 'off' : 'idle'
     }
+    vcpu.vm.codePages?.settle(host)
     // With a page L1 changes E2H, and what its maintenance interrupt depends on, without a trap.
     if (vcpu.nested?.pageLive === true) {
       reconsiderE2H(this, vcpu)

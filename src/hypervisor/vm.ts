@@ -72,6 +72,8 @@ export interface RewrittenGuest {
   readonly registerPage: number | undefined
   /** Of an `hvc` exit from vEL2; undefined: it is what it says. */
   readonly standsFor: (syndrome: number) => StandsFor | undefined
+  readonly saveState: () => Saved
+  readonly restoreState: (saved: Saved, path: string) => void
   /** nVHE: why EL1 cannot run with L1's EL2 tables; undefined if it can. `read64` by IPA. */
   readonly refuseTables: (read64: (ipa: number) => bigint | undefined, ttbr0: bigint, tcr: bigint) => string | undefined
 }
@@ -130,14 +132,14 @@ export class Vm {
 
   saveState(): Saved {
     return {
-      counterOffset: this.counterOffset, end: this.end && { ...this.end }, pages: this.pages.saveState(), stage2: this.stage2.saveState(), shadows: this.shadows?.saveState(),
+      counterOffset: this.counterOffset, end: this.end && { ...this.end }, pages: this.pages.saveState(), stage2: this.stage2.saveState(), shadows: this.shadows?.saveState(), codePages: this.codePages?.saveState(),
       vcpus: this.vcpus.map(vcpu => vcpu.saveState()), distributor: this.distributor.save() as Saved, user: this.config.user.saveState(),
     }
   }
 
   /** Nobody must hear of the changes of lines: see L0.restoreState. */
   restoreState(saved: Saved, path: string): void {
-    const { counterOffset, end, pages, stage2, shadows, vcpus, distributor, user } = objectOf(saved, path)
+    const { counterOffset, end, pages, stage2, shadows, codePages, vcpus, distributor, user } = objectOf(saved, path)
     // Devices first: they raise and lower their lines, and the distributor knows what these were.
     this.config.user.restoreState(user)
     this.distributor.restore(distributor)
@@ -146,6 +148,7 @@ export class Vm {
     this.pages.restoreState(pages, `${path}.pages`)
     this.stage2.restoreState(stage2, `${path}.stage2`)
     this.shadows?.restoreState(shadows, `${path}.shadows`, this.config.features)
+    this.codePages?.restoreState(codePages, `${path}.codePages`)
     const each = listOf(vcpus, `${path}.vcpus`, this.vcpus.length)
     this.vcpus.forEach((vcpu, i) => vcpu.restoreState(each[i], `${path}.vcpus[${i}]`))
     if (this.end !== undefined) this.config.user.ended(this.end)

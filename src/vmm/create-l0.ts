@@ -26,6 +26,7 @@ export function createL0(options: L0Options): (environment: L0Environment) => EL
         id, description, environment, pa,
         nanoseconds: () => Number((l0?.busy ?? l0?.pes[0])?.host.counter() ?? 0n) * NS_PER_COUNT,
         ended: end => options.onEnd?.(id, end),
+        wrote: (ipa, size) => { l0?.vms[id]?.codePages?.deviceWrote(ipa, size) },
       })
     })
     for (const machine of machines) machine.load()

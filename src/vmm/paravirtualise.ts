@@ -41,8 +41,14 @@ export function paravirtualise(plan: LoadPlan, form: ParavirtForm, gic: GicVersi
     spare,
   })
   // Without a page that L1 reaches nothing is planned that the rewriter of pages would not do by itself.
-  const { rewrite: rewritePage, companions, withdrawn, standsFor, report: executed } = new PageRewriter(imitation, registerPage === undefined ? undefined : words)
-  return { form, report: plan.elf === undefined ? undefined : report, executed, rewritten: { form, registerPage, rewrite: rewritePage, companions, withdrawn, standsFor, refuseTables } }
+  const rewriter = new PageRewriter(imitation, registerPage === undefined ? undefined : words)
+  return {
+    form, report: plan.elf === undefined ? undefined : report, executed: () => rewriter.report(),
+    rewritten: {
+      form, registerPage, refuseTables, rewrite: (ipa, original) => rewriter.rewrite(ipa, original), companions: () => rewriter.companions(), withdrawn: () => { rewriter.withdrawn() },
+      standsFor: exit => rewriter.standsFor(exit), saveState: () => rewriter.saveState(), restoreState: (saved, path) => { rewriter.restoreState(saved, path) },
+    },
+  }
 }
 
 /** ELF: its executable segments. A bare Image: all of it; a data word that looks like an access to an EL2 register is unlikely and is in the report. */

@@ -32,9 +32,11 @@ export interface VirtualMachineOptions {
   readonly pa: number
   readonly nanoseconds: () => number
   readonly ended: (end: VmEnd) => void
+  /** A device of the VM has written its memory. */
+  readonly wrote: (ipa: number, size: number) => void
 }
 
-export function createVirtualMachine({ id, description, environment, pa, nanoseconds, ended }: VirtualMachineOptions): VirtualMachine {
+export function createVirtualMachine({ id, description, environment, pa, nanoseconds, ended, wrote }: VirtualMachineOptions): VirtualMachine {
   const { paravirt } = description
   const offered = description.el2 ?? 'none', hasEL2 = offered !== 'none'
   // Rewriting is for one kind of guest hypervisor.
@@ -56,7 +58,7 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   if (paravirtualised !== undefined) description.onRewritten?.(paravirtualised)
   const distributor = createDistributor({ version: gic, cpus, targets: 'lowest' })
   const bus = new Bus(), print = description.console ?? environment.console
-  const plugged = plugIn(description.plugs ?? [], { memory: guestMemory(environment.memory, pa, description.memBytes), console: print, complaint: description.complaint })
+  const plugged = plugIn(description.plugs ?? [], { memory: guestMemory(environment.memory, pa, description.memBytes, wrote), console: print, complaint: description.complaint })
   let uart: Pl011 | undefined
   for (const row of board.rows) {
     const irq = (level: boolean): void => { if (row.spi !== undefined) distributor.setSpiLevel(32 + row.spi, level) }
@@ -102,12 +104,16 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
 }
 
 /** The VM's RAM as its devices reach it: by IPA, and nothing else. */
-function guestMemory(machine: PhysicalMemory, pa: number, size: number): DmaMemory {
+function guestMemory(machine: PhysicalMemory, pa: number, size: number, wrote: (ipa: number, size: number) => void): DmaMemory {
   const isRam = (ipa: number, length: number): boolean => Number.isSafeInteger(ipa) && ipa >= RAM_BASE && ipa + length <= RAM_BASE + size
   return {
     isRam,
     readBytes: (ipa, into) => isRam(ipa, into.length) && machine.readBytes(ipa - RAM_BASE + pa, into),
-    writeBytes: (ipa, from) => isRam(ipa, from.length) && machine.writeBytes(ipa - RAM_BASE + pa, from),
+    writeBytes: (ipa, from) => {
+      if (!isRam(ipa, from.length) || !machine.writeBytes(ipa - RAM_BASE + pa, from)) return false
+      wrote(ipa, from.length)
+      return true
+    },
   }
 }
 

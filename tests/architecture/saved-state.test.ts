@@ -60,8 +60,10 @@ const NOT_SAVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   RunLoop: { '#suspended': 'a machine in the middle of a turn is not saved', '#cpu': 'wiring' },
   L0: { busy: 'nobody works while a snapshot is taken', '#configs': 'fixed', power: 'wiring', memory: 'RAM itself' },
   Vm: {
-    config: 'fixed', memory: 'made once', rewrittenPages: 'made once, the pages are in RAM',
+    config: 'fixed', memory: 'made once',
   },
+  CodePages: { '#core': 'wiring', '#vm': 'reference', '#rewritten': 'saves itself', '#bytes': 'scratch', '#blocks': 'follows from the pages', '#copies': 'follows from the pages' },
+  PageRewriter: { '#numbers': 'follows from the escapes' },
   Vcpu: { vm: 'reference', pe: 'reference', controls: 'a view of the files' },
   VcpuGic: { '#vcpu': 'reference' },
   VcpuTimers: { '#vcpu': 'reference', '#all': 'fixed' },

@@ -15,6 +15,8 @@
  * cannot let a page be fetched and keep it from being read, and to flip on every read of a literal would trap where FEAT_NV does not.
  * The copy differs from the page in the rewritten words alone; `paravirt/page-rewriter.ts` says what reads of those return.
  */
+import { COUNT, integer, list, objectOf, refuse } from '../../arch/saved-state.ts'
+import type { Saved } from '../../arch/saved-state.ts'
 import type { Core } from '../core.ts'
 import type { Host } from '../host.ts'
 import { NORMAL_RW, NORMAL_RWX, NORMAL_RX, vttbr } from '../stage2.ts'
@@ -26,6 +28,8 @@ import { unmapL1, withVmid } from './shadow-stage2.ts'
 const PAGE = 4096, BLOCK = 2 ** 21
 /** At the first a page's companions may go when it comes; at the second all stay. */
 const MOST_ATTEMPTS = 3
+/** Pages of the largest memory that a VM can have: more in a snapshot is damage. */
+const COPIES_SAVED = 2 ** 20
 const pageOf = (ipa: number): number => ipa - ipa % PAGE
 
 /** `copy`: machine address of the page that stands for it, or undefined: the page itself. */
@@ -42,6 +46,8 @@ export class CodePages {
   /** Copies that may exist at a time: L1 can execute all of its memory, and L0's pages are for its tables, too. */
   readonly #mostCopies: number
   #copies = 0
+  /** Code pages that a device of the VMM has written: data before a vCPU runs again. */
+  readonly #dirty: number[] = []
 
   constructor(core: Core, vm: Vm, rewritten: RewrittenGuest) {
     this.#core = core
@@ -97,13 +103,10 @@ export class CodePages {
     if (bytes === undefined || bytes === 'void') vm.pages.free(copy)
     if (bytes === 'void') return false
     if (bytes !== undefined) {
-      this.#copies++
       this.#core.memory.writeBytes(copy, bytes)
       host.invalidateInstructions(copy, PAGE)
     }
-    this.#pages.set(ipa, { copy: bytes === undefined ? undefined : copy })
-    const block = ipa - ipa % BLOCK
-    this.#blocks.set(block, (this.#blocks.get(block) ?? 0) + 1)
+    this.#add(ipa, bytes === undefined ? undefined : copy)
     // Nothing stands there now. Where there is no memory for a table the fault asks again.
     for (const { nested } of vm.vcpus) nested!.ownStage2!.map(ipa, bytes === undefined ? pa : copy, 12, NORMAL_RX)
     return true
@@ -140,6 +143,42 @@ export class CodePages {
     if (this.#rewritten.companions().includes(page)) this.flush(host)
     else this.#withdraw(host, page, code)
     return true
+  }
+
+  /** A device has written [ipa, ipa + size), perhaps while no vCPU was in L0. */
+  deviceWrote(ipa: number, size: number): void {
+    for (let page = pageOf(ipa); page < ipa + size; page += PAGE) if (this.#pages.has(page)) this.#dirty.push(page)
+  }
+
+  /** Before a vCPU is entered. */
+  settle(host: Host): void {
+    for (let page = this.#dirty.pop(); page !== undefined; page = this.#dirty.pop()) this.written(host, page)
+  }
+
+  saveState(): Saved {
+    return { pages: [...this.#pages].flatMap(([ipa, { copy }]) => [ipa, copy ?? 0]), dirty: [...this.#dirty], rewritten: this.#rewritten.saveState() }
+  }
+
+  restoreState(saved: Saved, path: string): void {
+    const { pages, dirty, rewritten } = objectOf(saved, path), address = integer(0, 2 ** 48)
+    this.#rewritten.restoreState(rewritten, `${path}.rewritten`)
+    list(address, COPIES_SAVED).restore(dirty, `${path}.dirty`, this.#dirty)
+    const numbers = list(COUNT, 2 * COPIES_SAVED).restore(pages, `${path}.pages`, [])
+    this.#pages.clear()
+    this.#blocks.clear()
+    this.#copies = 0
+    for (let i = 0; i + 1 < numbers.length; i += 2) {
+      const ipa = numbers[i]!, copy = numbers[i + 1]!
+      if (ipa % PAGE !== 0 || copy % PAGE !== 0 || this.#vm.memory.ramAt(ipa, PAGE) === undefined) refuse(`${path}.pages`, 'holds no page')
+      this.#add(ipa, copy === 0 ? undefined : copy)
+    }
+  }
+
+  #add(ipa: number, copy: number | undefined): void {
+    const block = ipa - ipa % BLOCK
+    this.#pages.set(ipa, { copy })
+    this.#blocks.set(block, (this.#blocks.get(block) ?? 0) + 1)
+    if (copy !== undefined) this.#copies++
   }
 
   /** Withdraws everything. */

@@ -73,12 +73,13 @@ export class NestedVcpu {
     this.gic.reset()
   }
 
-  saveState(): Saved { return { ...saveFields(this, FIELDS), gic: this.gic.saveState(), ownStage2: this.ownStage2?.saveState() } }
+  saveState(): Saved { return { ...saveFields(this, FIELDS), gic: this.gic.saveState(), oneStep: this.oneStep.saveState(), ownStage2: this.ownStage2?.saveState() } }
 
   restoreState(saved: Saved, path: string): void {
-    const { gic, ownStage2 } = objectOf(saved, path)
+    const { gic, oneStep, ownStage2 } = objectOf(saved, path)
     restoreFields(this, FIELDS, saved, path)
     this.gic.restoreState(gic, `${path}.gic`)
+    this.oneStep.restoreState(oneStep, `${path}.oneStep`)
     this.ownStage2?.restoreState(ownStage2, `${path}.ownStage2`)
   }
 

@@ -5,6 +5,8 @@
  * instruction is a store, which is never one that is rewritten.
  */
 import { PSTATE } from '../../arch/pstate.ts'
+import { integer, objectOf, optional, value, WORD64 } from '../../arch/saved-state.ts'
+import type { Saved } from '../../arch/saved-state.ts'
 import { SLOT } from '../../sysreg/index.ts'
 import type { Host } from '../host.ts'
 import { showOsLock } from '../os-lock.ts'
@@ -15,12 +17,25 @@ import { withVmid } from './shadow-stage2.ts'
 
 const MDSCR_SS = 1n
 
+interface Store { readonly pc: bigint, readonly page: number }
+const STORE = optional<Store | undefined>(value<Store>({ pc: WORD64, page: integer(0, 2 ** 48) }))
+interface Before { readonly mdscr: bigint, readonly mdcr: bigint }
+const BEFORE = optional<Before | undefined>(value<Before>({ mdscr: WORD64, mdcr: WORD64 }))
+
 export class OneStep {
   /** The store that has last made a page data: the address of the instruction and the page. */
-  #writer: { readonly pc: bigint, readonly page: number } | undefined
+  #writer: Store | undefined
   /** A step that has been asked for, and what the registers were once it is under way. */
-  #wanted: { readonly pc: bigint, readonly page: number } | undefined
-  #before: { readonly mdscr: bigint, readonly mdcr: bigint } | undefined
+  #wanted: Store | undefined
+  #before: Before | undefined
+
+  saveState(): Saved { return { writer: STORE.save(this.#writer), wanted: STORE.save(this.#wanted), before: BEFORE.save(this.#before) } }
+  restoreState(saved: Saved, path: string): void {
+    const { writer, wanted, before } = objectOf(saved, path)
+    this.#writer = STORE.restore(writer, `${path}.writer`, undefined)
+    this.#wanted = STORE.restore(wanted, `${path}.wanted`, undefined)
+    this.#before = BEFORE.restore(before, `${path}.before`, undefined)
+  }
 
   wrote(pc: bigint, ipa: number): void { this.#writer = { pc, page: ipa - ipa % 4096 } }
 

@@ -36,7 +36,8 @@ export type Replacement =
 const KEEP: Replacement = { kind: 'keep' }
 const CURRENT_EL = encodingKey(3, 0, 4, 2, 2)
 const ERET = 0xd69f_03e0 | 0
-const HCR = { TVM: 1n << 26n, TRVM: 1n << 30n, NV: 1n << 42n, NV1: 1n << 43n }
+/** APK and API: keys are the VM's own where it has FEAT_PAuth. */
+const HCR = { TVM: 1n << 26n, TRVM: 1n << 30n, APK: 1n << 40n, API: 1n << 41n, NV: 1n << 42n, NV1: 1n << 43n }
 const CPTR_TCPAC = 1n << 31n
 const VNCR_ENABLE = 1n
 
@@ -47,7 +48,7 @@ function controlsOf({ form, guest, gic }: Imitation): { readonly imitated: Contr
   const imitated = createRegisterFile(SLOTS), real = createRegisterFile(SLOTS)
   // The EL1 names of an nVHE guest hypervisor mean its VM: L0 traps them (v8.3, and v8.0 in the NV form) or the page holds them (NEVE).
   const vmRegisters = guest === 'nvhe' && form === 'nv' ? HCR.TVM | HCR.TRVM : 0n
-  imitated.u64[SLOT.HCR_EL2] = HCR.NV | (guest === 'nvhe' ? HCR.NV1 : 0n) | vmRegisters
+  imitated.u64[SLOT.HCR_EL2] = HCR.APK | HCR.API | HCR.NV | (guest === 'nvhe' ? HCR.NV1 : 0n) | vmRegisters
   imitated.u64[SLOT.VNCR_EL2] = form === 'neve' ? VNCR_ENABLE : 0n
   real.u64[SLOT.HCR_EL2] = vmRegisters
   if (guest === 'nvhe' && form === 'nv') imitated.u64[SLOT.CPTR_EL2] = real.u64[SLOT.CPTR_EL2] = CPTR_TCPAC

@@ -11,6 +11,8 @@
  * hypervisor has.
  */
 import { syndrome, issOf, ecOf, EC } from '../../arch/esr.ts'
+import { COUNT, FLAG, integer, list, listOf, objectOf, TEXT, value, WORD64 } from '../../arch/saved-state.ts'
+import type { Saved } from '../../arch/saved-state.ts'
 import { classifier, type Classifier, type Imitation } from './classify.ts'
 import { CLASS, escapeOf, ESCAPES, immediateOfEscape, trappedSyndrome } from './encoding.ts'
 import type { StandsFor } from '../vm.ts'
@@ -33,10 +35,13 @@ export interface ExecutedReport {
   /** `left`: deferred accesses of the NEVE form that trap, because no page is in reach (they are an `hvc`, and counted there as well). */
   readonly sites: Sites
   /** Instructions that would have to be rewritten and cannot be. */
-  readonly refused: readonly { readonly address: number, readonly reason: string }[]
+  readonly refused: readonly Refused[]
 }
+export interface Refused { readonly address: number, readonly reason: string }
 
 const PAGE = 4096
+/** Pages of the largest memory that a VM can have: more in a snapshot is damage. */
+const PAGES_SAVED = 2 ** 20
 /** LDR and LDRSW (literal) of a general register: opc 00, 01, 10 (bits 31:30), V (bit 26) 0. */
 const isLiteralLoad = (word: number): boolean => ((word >>> 24) & 0x3f) === 0x18 && (word >>> 30) !== 3
 const isHvc = (word: number): boolean => ((word & 0xffe0_001f) >>> 0) === 0xd400_0002
@@ -49,7 +54,7 @@ export class PageRewriter {
   readonly #numbers = new Map<string, number>()
   /** Immediates of `hvc` that L0 has written in this VM. */
   readonly #written = new Set<number>()
-  readonly #pages = new Map<number, { readonly sites: Sites, readonly refused: ExecutedReport['refused'] }>()
+  readonly #pages = new Map<number, { readonly sites: Sites, readonly refused: readonly Refused[] }>()
   #copies = 0
   #withdrawn = 0
 
@@ -59,10 +64,10 @@ export class PageRewriter {
     this.#plan = plan
   }
 
-  readonly companions = (): readonly number[] => this.#plan?.trampolinePages ?? []
-  readonly withdrawn = (_ipa: number): void => { this.#withdrawn++ }
+  companions(): readonly number[] { return this.#plan?.trampolinePages ?? [] }
+  withdrawn(): void { this.#withdrawn++ }
 
-  readonly standsFor = (exit: number): StandsFor | undefined => {
+  standsFor(exit: number): StandsFor | undefined {
     if (ecOf(exit) !== EC.HVC64) return undefined
     const number = escapeOf(issOf(exit) & 0xffff)
     if (number !== undefined) return this.#escapes[number]
@@ -70,7 +75,7 @@ export class PageRewriter {
     return trapped === undefined ? undefined : { kind: 'trap', syndrome: trapped }
   }
 
-  readonly rewrite = (ipa: number, original: Uint8Array): Uint8Array | undefined | 'void' => {
+  rewrite(ipa: number, original: Uint8Array): Uint8Array | undefined | 'void' {
     const from = new DataView(original.buffer, original.byteOffset, PAGE), copy = original.slice(0, PAGE), to = new DataView(copy.buffer)
     const plan = this.#plan
     if (plan !== undefined && plan.trampolinePages.includes(ipa) && !plan.stillHolds(ipa, from)) {
@@ -78,7 +83,7 @@ export class PageRewriter {
       this.#plan = undefined
       return 'void'
     }
-    const sites = noSites(), refused: { address: number, reason: string }[] = []
+    const sites = noSites(), refused: Refused[] = []
     const put = (at: number, kind: SiteKind, word: number): void => {
       to.setUint32(at, word, true)
       sites[kind]++
@@ -153,7 +158,46 @@ export class PageRewriter {
     return number
   }
 
-  readonly report = (): ExecutedReport => {
+  /** What L1's memory may have in it, and the plan: both outlive copies. */
+  saveState(): Saved {
+    return {
+      planned: this.#plan !== undefined, written: [...this.#written], copies: this.#copies, withdrawn: this.#withdrawn,
+      escapes: this.#escapes.map(meaning => meaning.kind === 'load' ? [meaning.Rt, meaning.value] : [meaning.syndrome]),
+      pages: [...this.#pages].map(([ipa, { sites, refused }]) => ({ ipa, sites: KINDS.map(kind => sites[kind]), refused: refused.map(each => ({ ...each })) })),
+    }
+  }
+
+  restoreState(saved: Saved, path: string): void {
+    const { planned, written, copies, withdrawn, escapes, pages } = objectOf(saved, path)
+    if (!FLAG.restore(planned, `${path}.planned`, false)) this.#plan = undefined
+    this.#written.clear()
+    for (const imm16 of list(integer(0, 0xffff), 0x1_0000).restore(written, `${path}.written`, [])) this.#written.add(imm16)
+    this.#copies = COUNT.restore(copies, `${path}.copies`, 0)
+    this.#withdrawn = COUNT.restore(withdrawn, `${path}.withdrawn`, 0)
+    this.#escapes.length = 0
+    this.#numbers.clear()
+    for (const [i, each] of listOf(escapes, `${path}.escapes`, ESCAPES).entries()) {
+      const at = `${path}.escapes[${i}]`, [first, value] = listOf(each, at, 2)
+      if (value === undefined) {
+        const exit = integer(0, 0xffff_ffff).restore(first, at, 0)
+        this.#escape(`hvc ${issOf(exit) & 0xffff}`, { kind: 'hvc', syndrome: exit })
+      } else {
+        const Rt = integer(0, 31).restore(first, at, 0), bytes = WORD64.restore(value, at, 0n)
+        this.#escape(`load ${Rt} ${bytes}`, { kind: 'load', Rt, value: bytes })
+      }
+    }
+    this.#pages.clear()
+    for (const [i, each] of listOf(pages, `${path}.pages`, PAGES_SAVED).entries()) {
+      const at = `${path}.pages[${i}]`, { ipa, sites, refused } = objectOf(each, at)
+      const counts = list(COUNT, KINDS.length).restore(sites, `${at}.sites`, [])
+      this.#pages.set(COUNT.restore(ipa, `${at}.ipa`, 0), {
+        sites: Object.fromEntries(KINDS.map((kind, n) => [kind, counts[n] ?? 0])) as Sites,
+        refused: list(value<Refused>({ address: COUNT, reason: TEXT }), PAGE / 4).restore(refused, `${at}.refused`, []),
+      })
+    }
+  }
+
+  report(): ExecutedReport {
     const sites = noSites(), all = [...this.#pages.values()]
     for (const each of all) for (const kind of KINDS) sites[kind] += each.sites[kind]
     return {
