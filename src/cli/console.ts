@@ -1,4 +1,4 @@
-/** The guest's console on this terminal: bytes out to stdout, keys in from stdin, Ctrl-A X to end (QEMU's habit). */
+/** The guest's console on this terminal: bytes out to stdout, keys in from stdin, Ctrl-A X to end (QEMU's habit), Ctrl-A 1 to type at VM 1. */
 import { writeSync } from 'node:fs'
 import { EXIT } from './exit-codes.ts'
 
@@ -8,13 +8,15 @@ export interface Console {
   readonly output: (byte: number) => void
   /** What was typed since the last call. */
   readonly bytes: () => Uint8Array
+  /** The VM that they are for. */
+  readonly selected: () => number
   readonly close: () => void
 }
 
-export function connectConsole(): Console {
+export function connectConsole(vms = 1): Console {
   const typed: number[] = []
   const { stdin } = process
-  let afterCtrlA = false, open = true
+  let afterCtrlA = false, open = true, selected = 0
   const pending: number[] = []
   const flush = (): void => {
     if (pending.length === 0) return
@@ -38,7 +40,9 @@ export function connectConsole(): Console {
       if (afterCtrlA) {
         afterCtrlA = false
         if (byte === 0x78 || byte === 0x58) end(EXIT.interrupted)
-        typed.push(byte)
+        const digit = byte - 0x30
+        if (vms > 1 && digit >= 0 && digit < vms) selected = digit
+        else typed.push(byte)
       } else if (stdin.isTTY && byte === CTRL_A) afterCtrlA = true
       else if (stdin.isTTY && byte === CTRL_C) end(EXIT.interrupted)
       else typed.push(byte)
@@ -55,6 +59,7 @@ export function connectConsole(): Console {
       flush()
       return Uint8Array.from(typed.splice(0))
     },
+    selected: () => selected,
     close,
   }
 }

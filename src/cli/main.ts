@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { ArgumentParseError, buildApplication, buildRouteMap, run, text_en, type ApplicationText, type StricliProcess } from '@stricli/core'
 import { BadInput } from '../arch/bad-input.ts'
+import { splitImages, type ImagesContext } from './and.ts'
 import { doctorCommand } from './commands/doctor.ts'
 import { explainCommand } from './commands/explain.ts'
 import { fetchCommand } from './commands/fetch.ts'
@@ -9,12 +10,13 @@ import { fitCommand } from './commands/fit.ts'
 import { matrixCommand } from './commands/matrix.ts'
 import { paperCommand } from './commands/paper.ts'
 import { runCommand } from './commands/run.ts'
+import { statCommand } from './commands/stat.ts'
 import { EXIT } from './exit-codes.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
-const routes = buildRouteMap({
-  routes: { paper: paperCommand, run: runCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
+const routes = buildRouteMap<string, ImagesContext>({
+  routes: { paper: paperCommand, run: runCommand, stat: statCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [
@@ -60,7 +62,8 @@ export async function main(args: readonly string[]): Promise<void> {
   process.on('SIGINT', () => process.exit(EXIT.interrupted))
   // A reader that goes away (`nidus matrix | head`) is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.ourBug))
-  await run(application, args.length > 0 ? args : ['--help'], { process: process as StricliProcess })
+  const { args: own, others } = splitImages(args)
+  await run(application, own.length > 0 ? own : ['--help'], { process: process as StricliProcess, others })
   const code = Number(process.exitCode ?? 0)
   // The parser reports its own errors as negative codes: all of them are usage.
   if (code < 0) process.exitCode = EXIT.badInput

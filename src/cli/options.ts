@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { BadInput } from '../arch/bad-input.ts'
 import { FEATURES, featureNamed, isProfileName, PROFILE_NAMES, type Feature, type ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
+import type { Level } from '../trace/event.ts'
 
 export function oneOf<const T extends string>(option: string, values: readonly T[]): (text: string) => T {
   return text => {
@@ -31,7 +32,7 @@ export const gicVersion = (text: string): GicVersion => oneOf('--gic', ['v2', 'v
 
 const UNITS: Readonly<Record<string, number>> = { '': 2 ** 20, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
 /** What memory32 leaves for guest RAM beside the caches (design D9). */
-const LARGEST_MEMORY = 3 * 2 ** 30
+export const LARGEST_MEMORY = 3 * 2 ** 30
 
 /** `512M`, `1G`, or a bare number of MiB as QEMU takes it. Bytes. */
 export function memorySize(text: string): number {
@@ -71,3 +72,7 @@ export function inputFile(what: string, path: string): Uint8Array {
   if (bytes.length === 0) throw new BadInput(what, `${path} is empty`)
   return bytes
 }
+
+const LEVELS: readonly Level[] = ['machine', 'vm', 'vEL2', 'L1', 'L2', 'L3']
+/** `vEL2,L2`. */
+export const levelNames = (text: string): Level[] => text.split(',').map(oneOf('--level', LEVELS))

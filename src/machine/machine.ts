@@ -192,6 +192,9 @@ export class Machine {
     return this.#outcome
   }
 
+  /** From a callback of a run: it ends with 'interrupted' after this turn and can go on. */
+  interrupt(): void { this.#stop({ kind: 'interrupted' }) }
+
   #nobodyRuns(): Outcome {
     return this.cpu.pes.every(pe => pe.power === 'off') ? { kind: 'off' } : { kind: 'idle' }
   }

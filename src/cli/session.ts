@@ -1,0 +1,205 @@
+/** One run of the machine with what was asked for on it, to its end: what `nidus run`, `stat` and `trace` have in common. */
+import { writeFileSync } from 'node:fs'
+import type { CostModel } from '../arch/cost.ts'
+import type { Plug } from '../devices/index.ts'
+import { createMachine, type Machine } from '../machine/machine.ts'
+import type { MachineOptions } from '../machine/options.ts'
+import type { Outcome } from '../machine/outcome.ts'
+import { TextMatcher } from '../machine/text-matcher.ts'
+import type { TraceSink } from '../trace/event.ts'
+import { createL0, type Paravirtualised, type VmEnd } from '../vmm/index.ts'
+import { connectConsole, type Console } from './console.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+import { loadImage, type LoadedImage } from './loaded-image.ts'
+import { openPlugs } from './plugs.ts'
+import { executedText, leftSites, rewritingText } from './rewriting-text.ts'
+import { checkCombination, type RunFlags, type VmFlags } from './run-flags.ts'
+import { grouped } from './table.ts'
+import { fileConsole, plainConsole, SharedTerminal, type VmConsole } from './vm-consoles.ts'
+
+/** An image with its options. */
+export interface Requested { readonly path: string, readonly flags: VmFlags }
+
+export interface SessionOptions {
+  readonly onEvent?: TraceSink | undefined
+  readonly costs?: CostModel
+  /** Compute traceHash. */
+  readonly hash?: boolean
+  /** Looked at every 50 ms: true ends the run. */
+  readonly enough?: () => boolean
+  /** Right after the machine is made and before it runs. */
+  readonly onMachine?: (machine: Machine) => void
+  /** Everything an image has printed. */
+  readonly onConsole?: (byte: number) => void
+}
+
+export interface Finished {
+  readonly machine: Machine
+  readonly outcome: Outcome['kind'] | 'timeout' | 'enough'
+  readonly code: ExitCode
+  /** For stderr, one line each. */
+  readonly messages: readonly string[]
+  /** By image. */
+  readonly codes: readonly ExitCode[]
+  readonly rewritings: readonly (Paravirtualised | undefined)[]
+}
+
+/** RAM that the machine has beside the VMs': L0's tables and pages. */
+const L0_MEMORY = 64 * 2 ** 20
+const L0_RESERVED = 32 * 2 ** 20
+const MOST_PES = 8
+/** Milliseconds between looks at the keyboard and Ctrl-C. */
+const SLICE = 50
+
+/** What is known of one image while it runs. */
+interface Running {
+  readonly flags: VmFlags
+  readonly loaded: LoadedImage
+  readonly console: VmConsole
+  readonly matcher: TextMatcher | undefined
+  /** It has printed `--until`. */
+  seen: boolean
+  end: VmEnd | undefined
+  readonly plugs: readonly Plug[]
+  rewriting: Paravirtualised | undefined
+}
+
+/** Undefined: there was nothing to run (`--dumpdtb`). */
+export async function runSession(flags: RunFlags, images: readonly Requested[], options: SessionOptions = {}): Promise<Finished | undefined> {
+  checkCombination(flags, images.map(image => image.flags))
+  const loaded = await Promise.all(images.map(({ path, flags: each }) => loadImage(path, each)))
+  const plugs = images.map(({ flags: each }) => openPlugs(each))
+  const files = images.map(({ flags: each }) => each.console === undefined ? undefined : fileConsole(each.console))
+  const terminal = connectConsole(images.length)
+  const shared = images.length > 1 ? new SharedTerminal(terminal) : undefined
+  const running = images.map(({ flags: each }, i): Running => ({
+    flags: each, loaded: loaded[i]!, console: files[i] ?? shared?.console(i) ?? plainConsole(terminal),
+    matcher: each.until === undefined ? undefined : new TextMatcher(each.until), seen: false, end: undefined, plugs: plugs[i]!, rewriting: undefined,
+  }))
+  const close = (): void => {
+    for (const { console } of running) console.close()
+    terminal.close()
+  }
+  // Ctrl-C leaves whole files.
+  process.once('exit', close)
+  try {
+    let machine: Machine | undefined
+    /** All who wait for a text have seen it. */
+    let reached = false
+    const output = (each: Running) => (byte: number): void => {
+      // What comes after the text of `--until` is not part of the run.
+      if (reached) return
+      each.console.output(byte)
+      options.onConsole?.(byte)
+      if (each.seen || each.matcher?.next(byte) !== true) return
+      each.seen = true
+      if (running.every(({ matcher, seen }) => matcher === undefined || seen)) {
+        reached = true
+        machine?.interrupt()
+      }
+    }
+    const [first] = running as [Running, ...Running[]]
+    const common: MachineOptions = {
+      board: flags.board, ...(flags.gic === undefined ? {} : { gic: flags.gic }), profile: flags.arch, hide: flags.hide, hash: options.hash ?? false, ...(options.costs === undefined ? {} : { costs: options.costs }),
+      console: output(first), ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }), symbolAt: pc => first.loaded.elf?.symbolize(pc),
+    }
+    if (flags.on === 'vm') machine = machineWithVms(flags, common, running, output)
+    else {
+      machine = createMachine({ ...common, smp: flags.smp ?? 1, memBytes: flags.mem, el2: flags.el2, plugs: first.plugs, complaint: complaint('') })
+      const { append, ...request } = first.loaded
+      const plan = machine.loadImage({ ...request, ...(append === undefined ? {} : { bootargs: append }) })
+      if (flags.dumpdtb !== undefined) {
+        writeFileSync(flags.dumpdtb, plan.dtb)
+        return undefined
+      }
+    }
+    options.onMachine?.(machine)
+    return await runToTheEnd(machine, flags, running, terminal, () => reached, options.enough ?? (() => false))
+  } finally { close() }
+}
+
+function machineWithVms(flags: RunFlags, common: MachineOptions, running: readonly Running[], output: (each: Running) => (byte: number) => void): Machine {
+  const memory = running.reduce((sum, each) => sum + each.flags.mem, 0), pes = running.reduce((sum, each) => sum + (each.flags.smp ?? 1), 0)
+  const several = running.length > 1
+  return createMachine({
+    ...common, smp: Math.min(pes, MOST_PES), memBytes: memory + L0_MEMORY * running.length, reservedBytes: L0_RESERVED * running.length,
+    l0: createL0({
+      policy: flags.l0,
+      onEnd: (vm, end) => { running[vm]!.end = end },
+      vms: running.map((each, id) => {
+        const { elf: _, ...description } = each.loaded
+        return {
+          ...description, memBytes: each.flags.mem, smp: each.flags.smp ?? 1, hide: each.flags.hide, plugs: each.plugs, complaint: complaint(several ? `vm${id}: ` : ''), el2: each.flags.el2 ? 'nvhe-or-vhe' : 'none',
+          // One VM prints on the machine's console.
+          ...(several ? { console: output(each) } : {}),
+          ...(each.flags.paravirt === undefined ? {} : { paravirt: each.flags.paravirt, onRewritten: (result: Paravirtualised) => { tellRewriting(each.rewriting = result, several ? `vm${id}: ` : '') } }),
+        } as const
+      }),
+    }),
+  })
+}
+
+/** What a guest's driver has done wrong. */
+const complaint = (who: string) => (text: string): void => { process.stderr.write(`nidus: ${who}${text}\n`) }
+
+/** The report of the paravirtual method, before the guest starts. */
+function tellRewriting(result: Paravirtualised, who: string): void {
+  const text = rewritingText(result)
+  if (text !== undefined) process.stderr.write(`nidus: ${who}to be rewritten, ${text}\n${leftSites(result).map(line => `  left: ${line}\n`).join('')}`)
+}
+
+async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly Running[], terminal: Console, reached: () => boolean, enough: () => boolean): Promise<Finished> {
+  const deadline = flags.timeout === undefined ? Infinity : performance.now() + flags.timeout * 1000
+  const finished = (outcome: Finished['outcome'], code: ExitCode, message?: string): Finished =>
+    ({ machine, outcome, code, messages: [...(message === undefined ? [] : [message]), ...executedTexts(running)], codes: running.map(() => code), rewritings: running.map(({ rewriting }) => rewriting) })
+  for (;;) {
+    // Time, not instructions: a guest that only traps executes few. Where a run is cut is not seen by the guest.
+    const end = Math.min(deadline, performance.now() + SLICE)
+    const outcome = machine.run({ interrupted: () => performance.now() > end })
+    if (reached()) return verdict(machine, { kind: 'until', text: '' }, running)
+    if (outcome.kind !== 'idle' && outcome.kind !== 'interrupted') return verdict(machine, outcome, running)
+    if (enough()) return finished('enough', EXIT.done)
+    if (performance.now() > deadline) return finished('timeout', EXIT.timeout, `timeout after ${flags.timeout} s and ${grouped(machine.instructions)} instructions`)
+    for (const { console } of running) console.tick()
+    // The event loop sees the keyboard and Ctrl-C; an idle machine waits for them.
+    await new Promise<void>(resolve => { if (outcome.kind === 'idle') setTimeout(resolve, 10); else setImmediate(resolve) })
+    const bytes = terminal.bytes()
+    const vm = terminal.selected()
+    if (bytes.length > 0) machine.post({ device: `${flags.on === 'vm' ? `vm${vm}.` : ''}${running[vm]!.flags.virtioConsole ? 'console0' : 'uart0'}`, kind: 'data', id: 0, bytes })
+    else if (outcome.kind === 'idle' && deadline === Infinity && !process.stdin.isTTY) {
+      return finished(outcome.kind, EXIT.guestDied, 'every CPU waits for an interrupt and nothing is left that could raise one')
+    }
+  }
+}
+
+/** Of all images: the worst of them (a guest that died, then one that failed). */
+function verdict(machine: Machine, outcome: Outcome, running: readonly Running[]): Finished {
+  const several = running.length > 1
+  const each = running.map((vm, i) => {
+    const { code, message } = verdictOf(outcome, vm)
+    return { code, message: message === undefined ? undefined : several ? `vm${i}: ${message}` : message }
+  })
+  const codes = each.map(({ code }) => code)
+  return {
+    machine, outcome: outcome.kind, code: codes.reduce((worst, code) => code > worst ? code : worst), codes, rewritings: running.map(({ rewriting }) => rewriting),
+    messages: [...each.flatMap(({ message }) => message ?? []), ...executedTexts(running)],
+  }
+}
+
+const executedTexts = (running: readonly Running[]): string[] =>
+  running.flatMap(({ rewriting }, i) => rewriting === undefined ? [] : `${running.length > 1 ? `vm${i}: ` : ''}rewritten, ${executedText(rewriting)}`)
+
+function verdictOf(outcome: Outcome, { flags, seen, end, loaded }: Running): { readonly code: ExitCode, readonly message: string | undefined } {
+  if (end?.kind === 'died') return { code: EXIT.guestDied, message: `the VM died: ${end.detail}` }
+  switch (outcome.kind) {
+    case 'until': return { code: EXIT.done, message: undefined }
+    case 'off': case 'reset':
+      return flags.until === undefined || seen ? { code: EXIT.done, message: undefined } : { code: EXIT.guestFailed, message: `the guest ended without printing '${flags.until}'` }
+    case 'unimplemented': {
+      const { what, name, pc, el, feature, pe } = outcome.detail, symbol = loaded.elf?.symbolize(pc)
+      return { code: EXIT.guestDied, message: `unimplemented ${what} ${name}${feature === undefined ? '' : ` (${feature})`} at PC 0x${pc.toString(16)}${symbol === undefined ? '' : ` <${symbol}>`}, EL${el}, CPU ${pe}` }
+    }
+    case 'died': return { code: EXIT.guestDied, message: `the guest died: ${outcome.detail}` }
+    default: return { code: EXIT.guestDied, message: outcome.kind }
+  }
+}
