@@ -9,7 +9,7 @@ import type { L0Environment } from './host.ts'
 import type { GicFrame, Host, PhysicalMemory, RegisterList } from './host.ts'
 import { L0 } from './run.ts'
 import type { Vcpu } from './vcpu.ts'
-import type { VirtualEL2, VmConfig, VmEnd } from './vm.ts'
+import type { RewrittenGuest, VirtualEL2, VmConfig, VmEnd } from './vm.ts'
 
 export const RAM = 0x4000_0000, RAM_SIZE = 64 << 20, RESERVED = { base: RAM + (48 << 20), size: 16 << 20 }
 /** The VM's RAM: its IPA 0x4000_0000 is not the machine's. */
@@ -129,6 +129,7 @@ export interface FakeOptions {
   readonly cpus?: number
   readonly pes?: number
   readonly policy?: 'split' | 'lazy'
+  readonly rewritten?: RewrittenGuest
 }
 
 export interface Fake { readonly l0: L0, readonly hosts: readonly FakeHost[], readonly host: FakeHost, readonly vcpu: Vcpu, readonly actions: string[], readonly ends: VmEnd[], exit(syndrome: number, more?: ExitValues): string }
@@ -150,6 +151,7 @@ export function fakeL0(options: FakeOptions = {}): Fake {
     distributor: createDistributor({ version: gicVersion, cpus, targets: 'lowest' }),
     user: { mmioRead: (_vcpu, ipa) => ipa === 0x0900_0000 ? 0x5a : undefined, mmioWrite: (_vcpu, ipa) => ipa === 0x0900_0000, ended: end => { ends.push(end) }, saveState: () => undefined, restoreState: () => {} },
     affinity: vcpu => vcpu,
+    ...(options.rewritten === undefined ? {} : { rewritten: options.rewritten }),
     resetRegisters: (vcpu, { file }) => { resetValues({ features }, { pe: vcpu, gicVersion, el2: el2 !== 'none' }, file) },
   }
   const l0 = new L0(environment, options.policy ?? 'lazy', [config])

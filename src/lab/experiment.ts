@@ -1,5 +1,6 @@
 /** Runs one configuration of the paper to the end of the benchmark and hands out what was measured. */
 import type { CostModel } from '../arch/cost.ts'
+import type { Feature } from '../arch/features.ts'
 import { parseElf, type Elf } from '../arch/image/elf.ts'
 import { createMachine } from '../machine/machine.ts'
 import type { ExitEvent } from '../trace/event.ts'
@@ -32,6 +33,8 @@ export interface MeasureOptions {
   /** World-switch policy of L0. */
   readonly policy?: 'split' | 'lazy'
   readonly hash?: boolean
+  /** Features that neither the machine nor the VM has. */
+  readonly hide?: readonly Feature[]
   /** The guest hypervisor instead of mini-kvm. */
   readonly linux?: LinuxHypervisor
 }
@@ -62,7 +65,7 @@ export function measure(configuration: Configuration, guests: Guests, options: M
   const memory = linux === undefined ? MEMORY : { vm: LINUX_MEMORY, machine: LINUX_MEMORY + MEMORY.machine - MEMORY.vm }
   const machine = createMachine({
     board: gic === 2 ? 'moonshot' : 'virt', gic, smp: PES, memBytes: memory.machine, profile: arch, quantum: QUANTUM,
-    costs: options.costs ?? neve2017, onEvent: collector.sink, hash: options.hash ?? false,
+    costs: options.costs ?? neve2017, onEvent: collector.sink, hash: options.hash ?? false, hide: options.hide ?? [],
     l0: createL0({
       policy: options.policy ?? 'split',
       vms: [{

@@ -5,6 +5,7 @@ import { encode } from '../../isa/encode.ts'
 import { ROWS, rowByName } from '../../sysreg/index.ts'
 import { classifier } from './classify.ts'
 import { immediateOf, standinOf, standinOfSyndrome, trappedSyndrome } from './encoding.ts'
+import { PageRewriter } from './page-rewriter.ts'
 import { rewrite } from './rewrite.ts'
 
 const ERET = 0xd69f03e0
@@ -91,5 +92,67 @@ describe('rewriting', () => {
     const result = rewrite({ ...request, imitation: { form: 'nv', guest: 'nvhe', gic: 2 }, spare: undefined })
     expect(result.report).toMatchObject({ hvc: 6, literal: 0, trampoline: 0, left: [] })
     expect(result.registerPage).toBeUndefined()
+  })
+})
+
+describe('rewriting page by page', () => {
+  const page = (words: readonly number[]): Uint8Array => {
+    const bytes = new Uint8Array(4096)
+    new Uint32Array(bytes.buffer).set(words)
+    return bytes
+  }
+  const words = (bytes: Uint8Array | undefined | 'void', count: number): string[] => {
+    if (!(bytes instanceof Uint8Array)) throw new Error(`no copy: ${bytes}`)
+    return Array.from(new Uint32Array(bytes.slice(0, 4 * count).buffer), word => disassemble(word))
+  }
+  const hvc = (imm16: number): number => encode('HVC', { imm16 })
+  const nv = () => new PageRewriter({ form: 'nv', guest: 'nvhe', gic: 2 })
+
+  test('pages without anything to rewrite are not copied, and data is looked at as code is', () => {
+    const rewriter = nv()
+    expect(rewriter.rewrite(0, page([encode('NOP'), hvc(0), hvc(0x1fff), 0x1234_5678]))).toBeUndefined()
+    expect(words(rewriter.rewrite(0, page([0, 0, ERET, 0])), 4)[2]).toMatch(/^hvc/i)
+  })
+
+  test('a page that was read and written elsewhere means the same there', () => {
+    const rewriter = nv(), original = page([mrs('HCR_EL2', 5), ERET, msr('TTBR0_EL2', 1), hvc(0x2003)])
+    const copy = rewriter.rewrite(0, original)
+    expect(rewriter.rewrite(0x5000, copy as Uint8Array)).toBeUndefined()
+    expect(rewriter.report().sites).toMatchObject({ hvc: 3, escape: 1 })
+  })
+
+  test('an hvc that L0 has not written is the guest hypervisor\'s own', () => {
+    const rewriter = nv(), imm16 = immediateOf({ kind: 'eret' })!
+    const [renumbered] = words(rewriter.rewrite(0, page([hvc(imm16)])), 1)
+    expect(renumbered).toMatch(/#0xa000/)
+    expect(rewriter.standsFor(syndrome.hvc(0xa000))).toEqual({ kind: 'hvc', syndrome: syndrome.hvc(imm16) })
+    expect(rewriter.standsFor(syndrome.hvc(imm16))).toEqual({ kind: 'trap', syndrome: syndrome.eret(0) })
+    expect(rewriter.standsFor(syndrome.hvc(0xbfff))).toBeUndefined()
+    expect(rewriter.standsFor(syndrome.hvc(7))).toBeUndefined()
+  })
+
+  test('when all numbers are given out everything has to go, and then there are numbers again', () => {
+    const rewriter = nv(), own = (n: number): Uint8Array => page(Array.from({ length: 1024 }, (_, i) => hvc(0x2000 + 1024 * n + i)))
+    const answers = Array.from({ length: 9 }, (_, n) => rewriter.rewrite(4096 * n, own(n)))
+    expect(answers.map(answer => answer instanceof Uint8Array)).toEqual([true, true, true, true, true, true, true, true, false])
+    expect(answers[8]).toBe('void')
+    expect(words(rewriter.rewrite(0, own(8)), 1)[0]).toMatch(/#0xa000/)
+    expect(rewriter.standsFor(syndrome.hvc(0xa000))).toEqual({ kind: 'hvc', syndrome: syndrome.hvc(0x4000) })
+  })
+
+  test('a planned word holds as long as the image has what it was planned for; trampolines hold together', () => {
+    const base = 0x4020_0000, image = new Uint8Array(0x4000)
+    new Uint32Array(image.buffer).set([msr('VTTBR_EL2', 16), encode('NOP')])
+    const imitation = { form: 'neve', guest: 'nvhe', gic: 2 } as const
+    const { plan } = rewrite({ imitation, image, base, executable: [{ start: base, end: base + 8 }], spare: { text: { start: base + 0x1000, end: base + 0x1100 }, page: base + 0x2000 } })
+    const rewriter = new PageRewriter(imitation, plan)
+    expect(rewriter.companions()).toEqual([base + 0x1000])
+    expect(words(rewriter.rewrite(base, image.slice(0, 4096)), 1)[0]).toMatch(/^b /i)
+    expect(words(rewriter.rewrite(base + 0x1000, new Uint8Array(4096)), 1)[0]).toMatch(/^str x17/i)
+    expect(words(rewriter.rewrite(base, page([mrs('HCR_EL2', 1)])), 1)[0]).toMatch(/^hvc/i)
+    expect(rewriter.report().sites).toMatchObject({ hvc: 1, left: 1, trampoline: 0 })
+    expect(rewriter.rewrite(base + 0x1000, page([1]))).toBe('void')
+    expect(rewriter.companions()).toEqual([])
+    expect(words(rewriter.rewrite(base, image.slice(0, 4096)), 1)[0]).toMatch(/^hvc/i)
   })
 })

@@ -1,0 +1,193 @@
+/**
+ * A guest hypervisor that treats its code as data, at virtual EL2 of a machine with FEAT_NV and, rewritten, of one without: it patches the
+ * page it runs in and others, from virtual EL2 and from its own EL1, moves code, executes what was data, jumps into the middle of what it
+ * has patched, and reads what it executes. Both must say the same.
+ */
+import { describe, expect, test } from 'vitest'
+import { encode } from '../../src/isa/encode.ts'
+import { Machine } from '../../src/machine/machine.ts'
+import { rowByName } from '../../src/sysreg/index.ts'
+import { createL0 } from '../../src/vmm/index.ts'
+import type { Paravirtualised } from '../../src/vmm/paravirtualise.ts'
+import { Assembler } from '../assembler.ts'
+
+const key = (name: string): number => rowByName(name)!.key
+const UART = 0x0900_0000n
+const RW = 1n << 31n
+const mrs = (name: string, rt: number): number => (0xd520_0000 | (key(name) << 5) | rt) >>> 0
+const RET = 0xd65f_03c0, NOP = 0xd503_201f
+const movz = (value: number): number => encode('MOVZ', { sf: 1, hw: 0, imm16: value, Rd: 0 })
+
+/** L1 writes X0 (below 10) as a digit. */
+function digit(a: Assembler): void {
+  a.addImmediate(0, 0, 48)
+  a.mov(1, UART)
+  a.store(0, 1, 2)
+}
+/** X0 is the address of words that were written. */
+function synchronise(a: Assembler): void {
+  a.msr(key('DC CVAU'), 0)
+  a.dsb()
+  a.msr(key('IC IVAU'), 0)
+  a.dsb()
+  a.isb()
+}
+function storeWords(a: Assembler, label: string, words: readonly number[]): void {
+  words.forEach((word, i) => {
+    a.adr(0, label)
+    a.mov(1, BigInt(word))
+    a.store(1, 0, 2, i)
+    synchronise(a)
+  })
+}
+
+function image(): Uint8Array {
+  const a = new Assembler()
+  a.b('start')
+  a.word(NOP, 0, 0, 0, 0, 0xa, 0, 0, 0, 0, 0, 0, 0, 0x644d_5241, 0)
+  a.align(2048)
+  a.label('vectors')
+  while (a.size % 2048 !== 0x200) a.nop()
+  // Synchronous, from virtual EL2 itself: the immediate of its own hvc.
+  a.mrs(key('ESR_EL2'), 0)
+  a.low(0, 0, 16)
+  a.eret()
+  while (a.size % 2048 !== 0x400) a.nop()
+  // Synchronous, from below.
+  a.b('back')
+  a.align(4096)
+
+  a.label('start')
+  a.adr(0, 'vectors')
+  a.msr(key('VBAR_EL2'), 0)
+  a.mov(0, RW)
+  a.msr(key('HCR_EL2'), 0)
+  a.mov(0, 5n)
+  a.msr(key('TPIDR_EL2'), 0)
+  // 2: CurrentEL, from code that L1's EL1 will run as well.
+  a.bl('level')
+  digit(a)
+  // 5: patched in the page that patches, by a single store and by a pair, which has no syndrome.
+  storeWords(a, 'patched', [mrs('TPIDR_EL2', 0)])
+  a.label('patched')
+  a.nop()
+  digit(a)
+  // 3 5
+  a.adr(2, 'pair')
+  a.mov(3, (BigInt(movz(3)) << 32n) | BigInt(NOP))
+  a.mov(4, (BigInt(NOP) << 32n) | BigInt(NOP))
+  a.op('STP (signed offset)', { sf: 1, imm7: 0, Rt2: 4, Rn: 2, Rt: 3 })
+  a.adr(0, 'pair')
+  synchronise(a)
+  a.align(8)
+  a.label('pair')
+  for (let i = 0; i < 4; i++) a.nop()
+  digit(a)
+  a.mrs(key('TPIDR_EL2'), 0)
+  digit(a)
+  // 2, 7: another page, executed before and after a patch.
+  storeWords(a, 'other', [mrs('CurrentEL', 0), encode('UBFM', { sf: 1, N: 1, immr: 2, imms: 63, Rn: 0, Rd: 0 }), RET])
+  a.bl('other')
+  digit(a)
+  storeWords(a, 'other', [movz(7), RET])
+  a.bl('other')
+  digit(a)
+  // 5: what stands there after the jump into its middle.
+  storeWords(a, 'other', [movz(1), mrs('TPIDR_EL2', 0), RET])
+  a.adr(2, 'other')
+  a.addImmediate(2, 2, 4)
+  a.op('BLR', { Rn: 2 })
+  digit(a)
+  // 5: read and moved by virtual EL2, word by word, into a page that was data.
+  a.adr(2, 'other')
+  a.adr(3, 'moved')
+  for (let i = 0; i < 3; i++) {
+    a.load(1, 2, 2, i)
+    a.store(1, 3, 2, i)
+  }
+  a.adr(0, 'moved')
+  synchronise(a)
+  a.bl('moved')
+  digit(a)
+  // 4 2: the last digits of literals that look like instructions, in 64 bits and sign-extended.
+  a.b('behind')
+  a.align(8)
+  a.label('literal')
+  a.word(mrs('ESR_EL2', 4), mrs('ESR_EL2', 2))
+  a.label('behind')
+  const literal = (offset: number): number => ((a.offsetOf('literal') + offset - a.size) / 4) & 0x7_ffff
+  a.op('LDR (literal)', { sf: 1, imm19: literal(0), Rt: 0 })
+  a.low(0, 0, 3)
+  digit(a)
+  a.op('LDRSW (literal)', { imm19: literal(4), Rt: 0 })
+  a.low(0, 0, 3)
+  digit(a)
+  // 9: its own hvc, with an immediate that L0 uses.
+  a.hvc(0x2009)
+  a.low(0, 0, 4)
+  digit(a)
+  a.adr(0, 'below')
+  a.msr(key('ELR_EL2'), 0)
+  a.mov(0, 0x3c5n)
+  a.msr(key('SPSR_EL2'), 0)
+  a.eret()
+
+  // 1: L1's own EL1 executes the page itself; then it patches what virtual EL2 executes.
+  a.label('below')
+  a.bl('level')
+  digit(a)
+  storeWords(a, 'other', [movz(8), RET])
+  a.hvc(0)
+  a.label('back')
+  a.bl('other')
+  digit(a)
+  a.mov(0, 0x8400_0008n)
+  a.smc(0)
+  a.label('level')
+  a.mrs(key('CurrentEL'), 0)
+  a.shiftRight(0, 0, 2)
+  a.word(RET)
+
+  a.align(4096)
+  a.label('other')
+  for (let i = 0; i < 1024; i++) a.word(0)
+  a.label('moved')
+  for (let i = 0; i < 1024; i++) a.word(0)
+  const bytes = a.finish()
+  new DataView(bytes.buffer).setBigUint64(16, BigInt(bytes.length), true)
+  return bytes
+}
+
+const MEANT = '2' + '5' + '35' + '27' + '5' + '5' + '42' + '9' + '18'
+
+function run(profile: 'v8.0' | 'v8.3', paravirt?: 'nv' | 'neve') {
+  let console = '', rewriting: Paravirtualised | undefined
+  const exits = new Map<string, number>()
+  const machine = new Machine({
+    board: 'virt', profile, memBytes: 64 << 20, hash: false,
+    l0: createL0({
+      vms: [{
+        image: image(), memBytes: 32 << 20, el2: 'nvhe', console: byte => { console += String.fromCharCode(byte) },
+        ...(paravirt === undefined ? {} : { paravirt, onRewritten: result => { rewriting = result } }),
+      }],
+    }),
+    onEvent: event => { if (event.kind === 'exit') exits.set(event.action, (exits.get(event.action) ?? 0) + 1) },
+  })
+  const outcome = machine.run({ maxInstructions: 200_000 })
+  return { outcome: outcome.kind, console, exits, executed: rewriting?.executed() }
+}
+
+describe('a guest hypervisor that patches its own code', () => {
+  test('with FEAT_NV', () => { expect(run('v8.3')).toMatchObject({ outcome: 'off', console: MEANT }) })
+
+  test.each(['nv', 'neve'] as const)('rewritten for v8.0, %s form', form => {
+    const { outcome, console, exits, executed } = run('v8.0', form)
+    expect({ outcome, console }).toEqual({ outcome: 'off', console: MEANT })
+    // Stores to their own page are stepped over: one by one, as each makes the page data.
+    expect(exits.get('over a write to its own page')).toBeGreaterThanOrEqual(2)
+    expect(exits.get('load of rewritten bytes')).toBe(2)
+    expect(executed!.sites).toMatchObject({ escape: 3, trampoline: 0 })
+    expect(executed!.withdrawn).toBeGreaterThanOrEqual(5)
+    expect(executed!.refused).toEqual([])
+  })
+})
