@@ -111,14 +111,17 @@ export class HostPort implements Host {
 
   saveState(): Saved {
     const { work, unpriced } = this.counters
-    return { ...saveFields(this.counters, FIELDS), work: Object.fromEntries(work), unpriced: [...unpriced] }
+    return { ...saveFields(this.counters, FIELDS), work: [...work].map(([name, count]) => [name, count]), unpriced: [...unpriced] }
   }
 
   restoreState(saved: Saved, path: string): void {
     const { work, unpriced } = objectOf(saved, path), { counters } = this
     restoreFields(counters, FIELDS, saved, path)
     counters.work.clear()
-    for (const [name, count] of Object.entries(objectOf(work, `${path}.work`))) counters.work.set(name, COUNT.restore(count, `${path}.work.${name}`, 0))
+    for (const pair of listOf(work, `${path}.work`, 1000)) {
+      const [name, count] = listOf(pair, `${path}.work`, 2)
+      counters.work.set(TEXT.restore(name, `${path}.work`, ''), COUNT.restore(count, `${path}.work`, 0))
+    }
     counters.unpriced.clear()
     for (const name of listOf(unpriced, `${path}.unpriced`, 1000)) counters.unpriced.add(TEXT.restore(name, `${path}.unpriced`, ''))
   }

@@ -15,11 +15,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   hypervisor: ['arch', 'sysreg', 'mmu'],
   'hypervisor/paravirt': ['arch', 'sysreg', 'mmu', 'hypervisor', 'isa'],
   vmm: ['arch', 'sysreg', 'mmu', 'devices', 'hypervisor', 'hypervisor/paravirt'],
+  snapshot: ['arch', 'sysreg', 'machine', 'vmm'],
   trace: ['arch', 'sysreg'],
-  debug: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'trace'],
+  debug: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'snapshot', 'trace'],
   lab: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'trace', 'debug'],
-  cli: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'trace', 'debug', 'lab'],
-  web: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'trace', 'debug', 'lab'],
+  cli: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'snapshot', 'trace', 'debug', 'lab'],
+  web: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'snapshot', 'trace', 'debug', 'lab'],
 }
 /** The machine implements this interface and may see nothing else of L0. */
 const HOST_INTERFACE = 'hypervisor/host.ts'

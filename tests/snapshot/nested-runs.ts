@@ -1,8 +1,13 @@
 /** Nested runs of our own guests, on every kind of machine, as snapshots and recordings are tested with. */
 import { readFileSync } from 'node:fs'
 import type { ProfileName } from '../../src/arch/features.ts'
+import { PACKING } from '../../src/cli/packing.ts'
 import { Machine } from '../../src/machine/machine.ts'
+import type { MachineOptions } from '../../src/machine/options.ts'
+import { writeSnapshot } from '../../src/snapshot/index.ts'
+import type { SnapshotFile } from '../../src/snapshot/index.ts'
 import { createL0 } from '../../src/vmm/index.ts'
+import type { L0Options } from '../../src/vmm/index.ts'
 
 export interface NestedRun {
   readonly profile: ProfileName
@@ -30,14 +35,22 @@ export const nameOf = ({ profile, guest, gic, vcpus, pes, policy }: NestedRun): 
 const built = (name: string): Uint8Array => readFileSync(new URL(`../../guests/built/${name}`, import.meta.url))
 const MEGABYTE = 1 << 20
 
-export function nestedMachine({ profile, guest, gic, vcpus, pes, policy }: NestedRun, more: { readonly translate?: boolean, readonly console?: (byte: number) => void } = {}): Machine {
-  return new Machine({
-    gic, profile, smp: pes, memBytes: 160 * MEGABYTE, quantum: 100, ...(more.translate === true ? { translate: true, translateAfter: 64 } : {}),
-    l0: createL0({
-      policy, vms: [{
-        image: built(`mini-kvm-${guest}`), initrd: built('bench'), append: `vcpus=${vcpus} -- ops=16 warm=4`, smp: vcpus, el2: 'nvhe-or-vhe', memBytes: 128 * MEGABYTE,
-        ...(more.console === undefined ? {} : { console: more.console }),
-      }],
-    }),
-  })
+export interface NestedOptions { readonly machine: MachineOptions, readonly l0: L0Options }
+
+export function nestedOptions({ profile, guest, gic, vcpus, pes, policy }: NestedRun): NestedOptions {
+  return {
+    machine: { gic, profile, smp: pes, memBytes: 160 * MEGABYTE, quantum: 100 },
+    l0: { policy, vms: [{ image: built(`mini-kvm-${guest}`), initrd: built('bench'), append: `vcpus=${vcpus} -- ops=16 warm=4`, smp: vcpus, el2: 'nvhe-or-vhe', memBytes: 128 * MEGABYTE }] },
+  }
+}
+
+export function nestedMachine(run: NestedRun, more: Partial<MachineOptions> = {}): Machine {
+  const { machine, l0 } = nestedOptions(run)
+  return new Machine({ ...machine, l0: createL0(l0), ...more })
+}
+
+export async function fileOf(file: SnapshotFile): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const part of writeSnapshot(file, PACKING)) parts.push(part)
+  return new Uint8Array(Buffer.concat(parts))
 }

@@ -5,7 +5,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Machine } from '../../src/machine/machine.ts'
 import type { Snapshot } from '../../src/machine/snapshot.ts'
-import { NESTED_RUNS, nameOf, nestedMachine } from './nested-runs.ts'
+import { readSnapshotFile, recipeOf, restoreMachine } from '../../src/snapshot/index.ts'
+import { PACKING } from '../../src/cli/packing.ts'
+import { fileOf, NESTED_RUNS, nameOf, nestedMachine, nestedOptions } from './nested-runs.ts'
 
 const all = process.env['NIDUS_ALL'] === '1'
 const PLACES = all ? 25 : 2
@@ -18,7 +20,7 @@ const runTo = (machine: Machine, instructions: number): void => { machine.run({ 
 const random = (seed: number) => (): number => (seed = Math.imul(seed ^ seed >>> 15, 0x2c1b_3c6d) + 0x9e37_79b9 | 0, (seed >>> 0) / 2 ** 32)
 
 describe('snapshots of nested runs', { timeout: 300_000 }, () => {
-  test.each(runs.map(run => [nameOf(run), run] as const))('%s', (name, run) => {
+  test.each(runs.map(run => [nameOf(run), run] as const))('%s', async (name, run) => {
     const straight = nestedMachine(run)
     straight.run()
     const end = straight.traceHash(), total = straight.instructions
@@ -34,18 +36,20 @@ describe('snapshots of nested runs', { timeout: 300_000 }, () => {
     saved.run()
     expect(saved.traceHash(), 'saving was seen').toBe(end)
 
-    const restored = nestedMachine(run), translated = nestedMachine(run, { translate: true })
-    places.forEach((place, i) => {
+    const restored = nestedMachine(run), translated = nestedMachine(run, { translate: true, translateAfter: 64 }), { machine: options, l0 } = nestedOptions(run)
+    for (const [i, place] of places.entries()) {
       const repeat = `NIDUS_SEED=${SEED} NIDUS_ALL=${all ? 1 : 0} npx vitest run tests/snapshot/nested.test.ts -t '${name}'; at instruction ${place}`
-      const machine = i % 4 === 1 ? translated : restored
-      machine.restore(snapshots.get(place)!)
+      const snapshot = snapshots.get(place)!
+      // From memory, from memory into a machine that translates, from a file.
+      const machine = i % 3 === 2 ? restored : i % 3 === 1 ? translated : restoreMachine(await readSnapshotFile(await fileOf({ recipe: recipeOf(options, l0), snapshot }), PACKING))
+      if (i % 3 !== 0) machine.restore(snapshot)
       expect(machine.traceHash(), repeat).toBe(hashes.get(place))
       runTo(machine, place + WHILE)
       expect(machine.traceHash(), repeat).toBe(hashes.get(place + WHILE))
-      if (i % 8 !== 0) return
+      if (i % 8 !== 0) continue
       machine.run()
       expect([machine.instructions, machine.traceHash()], repeat).toEqual([total, end])
-    })
+    }
   })
 
   test('a fork goes its own way', () => {

@@ -59,7 +59,7 @@ export class ShadowStage2 {
     this.lastUse = COUNT.restore(lastUse, `${path}.lastUse`, 0)
     this.leaves.clear()
     this.reverse.clear()
-    const numbers = leaves instanceof Uint8Array && leaves.length % 32 === 0 ? new Float64Array(leaves.slice().buffer) : refuse(`${path}.leaves`, 'is no list of leaves')
+    const numbers = leaves instanceof Uint8Array && leaves.length % 32 === 0 ? new Float64Array(Uint8Array.from(leaves).buffer) : refuse(`${path}.leaves`, 'is no list of leaves')
     for (let i = 0; i < numbers.length; i += 4) {
       const [ipa, shift, l1Ipa, l1Shift] = [0, 1, 2, 3].map(n => LEAF.restore(numbers[i + n], `${path}.leaves`, 0)) as [number, LeafShift, number, number]
       if ((shift !== 12 && shift !== 21) || ipa % 2 ** shift !== 0 || l1Ipa % 2 ** shift !== 0 || l1Shift > 48) refuse(`${path}.leaves`, 'holds no leaf')
