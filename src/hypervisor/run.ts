@@ -18,6 +18,7 @@ import type { ExitContext } from './exits.ts'
 import type { AfterExit, EL2Exception, EL2Software, Host, PhysicalMemory } from './host.ts'
 import { injectExternalAbort, takeToEL1 } from './inject.ts'
 import { takeInterrupts } from './interrupts.ts'
+import { moveMemory, unmapMemory } from './memory-changes.ts'
 import { reconsiderE2H } from './nested/context.ts'
 import { takeToVirtualEL2 } from './nested/enter.ts'
 import { emulateEret } from './nested/eret.ts'
@@ -116,6 +117,14 @@ export class L0 implements EL2Software, ExitContext {
       trace?.({ kind: 'interrupt', pe: index, vm: vm.id, vcpu: cpu, intid, level })
     }
   }
+
+  /**
+   * Takes [from, to) of a VM's physical addresses out of all tables; it comes back as the VM uses it. From outside a run `host` is that of the PE that ran last.
+   */
+  unmapMemory(vm: Vm, host: Host, from: number, to: number): void { unmapMemory(this, vm, host, from, to) }
+
+  /** Moves memory of a VM to `pa` with its contents; false if it cannot be. */
+  moveMemory(vm: Vm, host: Host, ipa: number, size: number, pa: number): boolean { return moveMemory(this, vm, host, ipa, size, pa) }
 
   saveState(): Saved { return { vmids: this.vmids.saveState(), vms: this.vms.map(vm => vm.saveState()), pes: this.pes.map(pe => pe.saveState()) } }
 

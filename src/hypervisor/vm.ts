@@ -85,7 +85,8 @@ export interface VmConfig {
   readonly gicVersion: GicVersion
   readonly el2: VirtualEL2
   readonly cpus: number
-  readonly slots: readonly MemorySlot[]
+  /** Changes when memory moves; the VMM looks at it for its devices. */
+  readonly slots: MemorySlot[]
   readonly frames: GicFrames
   readonly entry: number
   /** X0 of the first vCPU: the device tree. */
@@ -132,19 +133,20 @@ export class Vm {
 
   saveState(): Saved {
     return {
-      counterOffset: this.counterOffset, end: this.end && { ...this.end }, pages: this.pages.saveState(), stage2: this.stage2.saveState(), shadows: this.shadows?.saveState(), codePages: this.codePages?.saveState(),
+      counterOffset: this.counterOffset, end: this.end && { ...this.end }, slots: this.memory.saveState(), pages: this.pages.saveState(), stage2: this.stage2.saveState(), shadows: this.shadows?.saveState(), codePages: this.codePages?.saveState(),
       vcpus: this.vcpus.map(vcpu => vcpu.saveState()), distributor: this.distributor.save() as Saved, user: this.config.user.saveState(),
     }
   }
 
   /** Nobody must hear of the changes of lines: see L0.restoreState. */
   restoreState(saved: Saved, path: string): void {
-    const { counterOffset, end, pages, stage2, shadows, codePages, vcpus, distributor, user } = objectOf(saved, path)
+    const { counterOffset, end, slots, pages, stage2, shadows, codePages, vcpus, distributor, user } = objectOf(saved, path)
     // Devices first: they raise and lower their lines, and the distributor knows what these were.
     this.config.user.restoreState(user)
     this.distributor.restore(distributor)
     this.counterOffset = WORD64.restore(counterOffset, `${path}.counterOffset`, 0n)
     this.end = end === undefined ? undefined : savedEnd(end, `${path}.end`)
+    this.memory.restoreState(slots, `${path}.slots`)
     this.pages.restoreState(pages, `${path}.pages`)
     this.stage2.restoreState(stage2, `${path}.stage2`)
     this.shadows?.restoreState(shadows, `${path}.shadows`, this.config.features)

@@ -57,8 +57,9 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   const paravirtualised = paravirt === undefined || el2 === 'none' || el2 === 'nvhe-or-vhe' ? undefined : paravirtualise(plan, paravirt, gic, el2)
   if (paravirtualised !== undefined) description.onRewritten?.(paravirtualised)
   const distributor = createDistributor({ version: gic, cpus, targets: 'lowest' })
+  const frames = framesOf(board), slots = slotsOf(board, frames, pa)
   const bus = new Bus(), print = description.console ?? environment.console
-  const plugged = plugIn(description.plugs ?? [], { memory: guestMemory(environment.memory, pa, description.memBytes, wrote), console: print, complaint: description.complaint })
+  const plugged = plugIn(description.plugs ?? [], { memory: guestMemory(environment.memory, slots, wrote), console: print, complaint: description.complaint })
   let uart: Pl011 | undefined
   for (const row of board.rows) {
     const irq = (level: boolean): void => { if (row.spi !== undefined) distributor.setSpiLevel(32 + row.spi, level) }
@@ -81,10 +82,9 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
     saveState: () => bus.saveState(),
     restoreState: saved => bus.restoreState(saved),
   }
-  const frames = framesOf(board)
   const config: VmConfig = {
     id, features, gicVersion: gic, el2, cpus, distributor, user, frames,
-    slots: slotsOf(board, frames, pa),
+    slots,
     ...(paravirtualised === undefined ? {} : { rewritten: paravirtualised.rewritten }),
     entry: plan.entry, argument: plan.dtbAddress,
     affinity: vcpu => affinityOf(vcpu, gic),
@@ -104,13 +104,26 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
 }
 
 /** The VM's RAM as its devices reach it: by IPA, and nothing else. */
-function guestMemory(machine: PhysicalMemory, pa: number, size: number, wrote: (ipa: number, size: number) => void): DmaMemory {
-  const isRam = (ipa: number, length: number): boolean => Number.isSafeInteger(ipa) && ipa >= RAM_BASE && ipa + length <= RAM_BASE + size
+function guestMemory(machine: PhysicalMemory, slots: readonly MemorySlot[], wrote: (ipa: number, size: number) => void): DmaMemory {
+  /** `each` for every piece of [ipa, ipa + length) that is in one slot; false, and nothing called, if some of it is not RAM. */
+  const pieces = (ipa: number, length: number, each: (pa: number, from: number, size: number) => void): boolean => {
+    if (!Number.isSafeInteger(ipa)) return false
+    const found: (readonly [number, number, number])[] = []
+    for (let at = 0; at < length;) {
+      const slot = slots.find(({ kind, ipa: base, size }) => kind === 'ram' && ipa + at >= base && ipa + at < base + size)
+      if (slot === undefined) return false
+      const size = Math.min(length - at, slot.ipa + slot.size - ipa - at)
+      found.push([ipa + at - slot.ipa + slot.pa, at, size])
+      at += size
+    }
+    for (const [pa, from, size] of found) each(pa, from, size)
+    return true
+  }
   return {
-    isRam,
-    readBytes: (ipa, into) => isRam(ipa, into.length) && machine.readBytes(ipa - RAM_BASE + pa, into),
+    isRam: (ipa, length) => pieces(ipa, length, () => {}),
+    readBytes: (ipa, into) => pieces(ipa, into.length, (pa, from, size) => { machine.readBytes(pa, into.subarray(from, from + size)) }),
     writeBytes: (ipa, from) => {
-      if (!isRam(ipa, from.length) || !machine.writeBytes(ipa - RAM_BASE + pa, from)) return false
+      if (!pieces(ipa, from.length, (pa, at, size) => { machine.writeBytes(pa, from.subarray(at, at + size)) })) return false
       wrote(ipa, from.length)
       return true
     },
@@ -129,7 +142,7 @@ function framesOf(board: Board): GicFrames {
 }
 
 /** RAM, and for GICv2 the machine's virtual CPU interface where the VM expects its CPU interface (and, with EL2, its GICV). */
-function slotsOf(board: Board, frames: GicFrames, pa: number): readonly MemorySlot[] {
+function slotsOf(board: Board, frames: GicFrames, pa: number): MemorySlot[] {
   const slots: MemorySlot[] = [{ kind: 'ram', ipa: RAM_BASE, size: board.memBytes, pa }]
   for (const ipa of [frames.gicc, frames.gicv]) {
     if (ipa !== undefined && frames.physicalGicv !== undefined) slots.push({ kind: 'device', ipa, size: 0x2000, pa: frames.physicalGicv })

@@ -24,7 +24,6 @@ const NO_STATE: Readonly<Record<string, string>> = {
   Exceptions: 'wiring',
   Interrupts: 'wiring',
   RegisterFrame: 'made once',
-  GuestMemory: 'made once',
   GuestDescriptors: 'scratch of one walk',
   AddressSpace: 'made once; the last region is a cache',
   PageStore: 'RAM itself',

@@ -275,10 +275,14 @@ const patternBytes = (word: number, size: number): Buffer => PATTERNS.get(word)!
 const firstPattern = (bytes: Buffer): number => Math.max(...[PATTERN, SECRET].map(word => bytes.indexOf(patternBytes(word, 4))))
 
 /** Every leaf of every table of L0 lies in the VM's memory, or is a page made for this VM. */
-function checkTables(l0: L0, violated: (what: string) => void): void {
+export function checkTables(l0: L0, violated: (what: string) => void): void {
+  const { reserved } = l0.environment, share = Math.floor(reserved.size / l0.vms.length)
   for (const vm of l0.vms) {
+    const own = reserved.base + vm.id * share
     const allowed = (pa: number, size: number): boolean => vm.memory.slots.some(slot => pa >= slot.pa && pa + size <= slot.pa + slot.size)
       || vm.vcpus.some(vcpu => vcpu.nested?.gic.framePage === pa)
+      // Copies of rewritten code and pages of registers: in the VM's share of L0's memory.
+      || (vm.config.rewritten !== undefined && pa >= own && pa + size <= own + share)
     const walk = (table: number, shift: number, entries: number): void => {
       for (let i = 0; i < entries; i++) {
         const descriptor = l0.environment.memory.read64(table + 8 * i)!
