@@ -7,29 +7,24 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { childrenSeconds, haveQemu } from './process-time.ts'
 import { median, spreadOf, type BenchResult, type BenchRow } from './result.ts'
 
 const image = fileURLToPath(new URL('../guests/yard/mix.bin', import.meta.url))
 const guest = fileURLToPath(new URL('./cpu-guest.ts', import.meta.url))
 
-/** User and system time of waited-for children, in seconds. */
-function childrenCpu(): number {
-  const fields = readFileSync('/proc/self/stat', 'latin1').split(') ')[1]!.split(' ')
-  return (Number(fields[13]) + Number(fields[14])) / 100
-}
-
 /** CPU seconds of QEMU for the same image; null where it is not installed. */
 function qemu(rounds: number): number | null {
-  if (spawnSync('qemu-system-aarch64', ['--version']).status !== 0) return null
+  if (!haveQemu()) return null
   const directory = mkdtempSync(join(tmpdir(), 'nidus-bench-'))
   try {
     const bytes = readFileSync(image)
     bytes.writeBigUInt64LE(BigInt(rounds), 8)
     const kernel = join(directory, 'mix.bin')
     writeFileSync(kernel, bytes)
-    const before = childrenCpu()
+    const before = childrenSeconds()
     const run = spawnSync('qemu-system-aarch64', ['-M', 'virt', '-cpu', 'cortex-a72', '-m', '64', '-display', 'none', '-serial', 'none', '-monitor', 'none', '-nic', 'none', '-kernel', kernel])
-    return run.status === 0 ? childrenCpu() - before : null
+    return run.status === 0 ? childrenSeconds() - before : null
   } finally {
     rmSync(directory, { recursive: true })
   }

@@ -1,10 +1,12 @@
-/** npm run bench -- cpu|switch [--json] [--repeat N] [--size N]: one line of progress on stderr, rows on stdout. */
+/** npm run bench -- boot|cpu|switch [--json] [--repeat N] [--size N]: one line of progress on stderr, rows on stdout. */
 import { parseArgs } from 'node:util'
+import { bootBench } from './boot.ts'
 import { cpuBench } from './cpu.ts'
 import type { BenchResult } from './result.ts'
 import { switchBench } from './switch.ts'
 
 const BENCHES: Readonly<Record<string, (size: number | undefined, repeat: number) => BenchResult>> = {
+  boot: (_, repeat) => bootBench(repeat),
   cpu: (size, repeat) => cpuBench(size ?? 10_000, repeat),
   switch: (size, repeat) => switchBench(size ?? 20_000, repeat),
 }

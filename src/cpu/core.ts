@@ -72,6 +72,8 @@ export const HCR = {
   FMO: 1 << 3, IMO: 1 << 4, AMO: 1 << 5, VF: 1 << 6, VI: 1 << 7, VSE: 1 << 8, FB: 1 << 9, TGE: 1 << 27, HCD: 1 << 29,
   E2H_HIGH: 1 << 2, NV_HIGH: 1 << 10, NV1_HIGH: 1 << 11, NV2_HIGH: 1 << 13, TEA_HIGH: 1 << 5,
 } as const
+/** Fits 32 bits. */
+const MOST_GRANTED = 2 ** 30
 const HCR_LOW_WORD = 2 * SLOT.HCR_EL2, HCR_HIGH_WORD = 2 * SLOT.HCR_EL2 + 1
 
 export interface CoreOptions {
@@ -105,6 +107,8 @@ export class Core {
   lastCount = 0
   /** Cycles that may be charged in this run before its budget must shrink. */
   #slack = Infinity
+  /** What of it the generated code may charge itself (engine/inline-system.ts): what is missing there has been charged. */
+  #granted = 0
   #running = false
   /** The turn ends before the budget of its run: for another PE, an interrupt or a deadline. Cleared by the run loop. */
   turnEnded = false
@@ -136,10 +140,15 @@ export class Core {
   // ---- time ----
 
   /** The PE's clock. */
-  cycles(pe: PE): number { return this.engine.instructions(pe.index) * this.costs.instruction + pe.charged + pe.slept }
+  cycles(pe: PE): number {
+    return this.awakeCycles(pe) + pe.slept
+  }
 
   /** Its cycles without those slept. */
-  awakeCycles(pe: PE): number { return this.engine.instructions(pe.index) * this.costs.instruction + pe.charged }
+  awakeCycles(pe: PE): number {
+    const cycles = this.engine.instructions(pe.index) * this.costs.instruction + pe.charged
+    return pe === this.pe ? cycles + this.#granted - this.engine.inline.slack : cycles
+  }
 
   /** System counter as this PE's clock has it. */
   count(pe: PE): number { return Math.floor(this.cycles(pe) / CYCLES_PER_COUNT) }
@@ -152,36 +161,63 @@ export class Core {
 
   /** Charges cycles to the PE that runs now, and ends its run when its deadline comes nearer than its budget. */
   charge(cycles: number): void {
+    this.#settle()
     this.pe.charged += cycles
     this.#slack -= cycles
     if (this.#slack < 0) {
       if (this.#running) this.#limit(this.engine.left + Math.floor(this.#slack / this.costs.instruction))
       this.#slack = 0
     }
+    this.#grant()
+  }
+
+  /** Takes over what the generated code has charged. */
+  #settle(): void {
+    const cycles = this.#granted - this.engine.inline.slack
+    this.#granted -= cycles
+    this.#slack -= cycles
+    this.pe.charged += cycles
+  }
+
+  #grant(): void { this.engine.inline.slack = this.#granted = this.#running ? Math.min(this.#slack, MOST_GRANTED) : 0 }
+
+  /** One instruction of the current PE. */
+  step(): number {
+    const executed = this.engine.step()
+    this.#settle()
+    return executed
   }
 
   /** Runs the current PE for `budget` instructions; `room` is what may pass on its clock until something else must happen. */
   run(budget: number, room: number): void {
     this.#slack = room - budget * this.costs.instruction
     this.#running = true
+    this.#grant()
     this.engine.run(budget)
     this.#running = false
+    this.#settle()
+    this.#grant()
   }
 
   /** Goes on with a run that the engine's observer has suspended; nothing may have been charged since. */
   resume(): void {
     this.#running = true
+    this.#grant()
     this.engine.resume()
     this.#running = false
+    this.#settle()
+    this.#grant()
   }
 
   /** A deadline of the current PE moved to `cycles` on its clock. */
   deadlineAt(cycles: number): void {
     if (!this.#running) return
+    this.#settle()
     // What may follow the current instruction.
     const room = cycles - this.cycles(this.pe) - this.costs.instruction, spare = room - this.engine.left * this.costs.instruction
     if (spare < 0) this.#limit(Math.floor(room / this.costs.instruction))
     this.#slack = Math.min(this.#slack, Math.max(0, spare))
+    this.#grant()
   }
 
   /** Ends the current run after this instruction. */

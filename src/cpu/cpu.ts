@@ -15,6 +15,7 @@ import type { Resolution } from '../sysreg/index.ts'
 import { Core } from './core.ts'
 import type { CoreOptions } from './core.ts'
 import { Exceptions } from './exception.ts'
+import { InlineAccess } from './inline-access.ts'
 import { Interrupts } from './interrupts.ts'
 import { Maintenance } from './maintenance.ts'
 import { PointerAuthentication } from './pauth.ts'
@@ -53,6 +54,7 @@ export class Cpu {
   readonly system: SystemAccess
   readonly pmu: Pmu
   readonly pauth: PointerAuthentication
+  readonly inlineAccess: InlineAccess
   #pacTraps = false
 
   constructor(options: CpuOptions) {
@@ -63,18 +65,21 @@ export class Cpu {
     this.memory = new MemoryAccess(core, this.exceptions)
     this.maintenance = new Maintenance(core, this.exceptions, this.memory)
     this.pmu = new Pmu(core, options.pes, options.setPpiLevel)
-    const registers = new SystemRegisters(core, this.exceptions, this.interrupts, this.pmu)
+    const registers = new SystemRegisters(core, this.exceptions, this.interrupts, this.pmu, stateChanged)
     this.system = new SystemAccess({
       core, exceptions: this.exceptions, interrupts: this.interrupts, memory: this.memory, maintenance: this.maintenance, registers, stateChanged,
     })
     this.pauth = new PointerAuthentication(core)
+    this.inlineAccess = new InlineAccess(core)
     this.engine = core.engine = options.engine(this.#callbacks())
+    this.engine.inline.setCosts(options.costs.systemRegisterRead, options.costs.systemRegisterWrite)
     this.pes = core.pes = options.gic.slice(0, options.pes).map((gic, index) => {
       const file = this.engine.registerFile(index)
       const timers = new Timers(file, options.features, options.el2, (intid, level) => options.setPpiLevel(index, intid, level))
       const pe = new PE(index, file, gic, timers, new PEViews(index, file, options.features, core.registry))
       gic.onChange = () => {
         pe.linesChanged = true
+        if (pe === core.pe) this.engine.inline.pending = true
         if (pe.waiting !== 'none') pe.changedAt = core.cycles(core.pe)
       }
       return pe
@@ -86,6 +91,8 @@ export class Cpu {
   stateChanged(): void {
     const core = this.core, { pe } = core, { state } = this.engine, el = elOf(state.pstate)
     this.memory.select()
+    this.inlineAccess.select()
+    this.engine.inline.pending = true
     state.fpTrap = fpTrap(el, core.controls) !== undefined
     this.#pacTraps = pauthTrap(el, core.controls) !== undefined
     this.pauth.select(this.memory.view, pe)
@@ -183,6 +190,7 @@ export class Cpu {
         const from = state.pstate, next = (from & ~1) | (value & 1)
         this.exceptions.switchStack(from, next)
         state.pstate = next
+        this.inlineAccess.select()
         return
       }
       case 'PAN':

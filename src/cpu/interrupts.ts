@@ -34,7 +34,11 @@ export class Interrupts {
     const core = this.#core, pe = core.pe
     pe.refreshLines()
     const hcr = core.hcrLow(pe)
-    if (!(pe.irq || pe.fiq || pe.virtualIrq || pe.virtualFiq || (hcr & (HCR.VI | HCR.VF | HCR.VSE)) !== 0)) return undefined
+    if (!(pe.irq || pe.fiq || pe.virtualIrq || pe.virtualFiq || (hcr & (HCR.VI | HCR.VF | HCR.VSE)) !== 0)) {
+      core.engine.inline.pending = false
+      return undefined
+    }
+    core.engine.inline.pending = true
     const pstate = core.engine.state.pstate, el = elOf(pstate), routing = core.routing(pe)
     if (pe.fiq) {
       const route = routePhysical('FIQ', el, routing)

@@ -21,16 +21,18 @@ const WORDS: readonly number[] = [...CONTROLLING].filter(slot => slot >= 0).flat
 interface Setting {
   readonly words: Int32Array
   readonly known: Map<number, Resolution>
+  /** Of inline-access.ts, by EL and PSTATE.SP. */
+  readonly tables: (Int32Array | undefined)[]
 }
 
 export class Resolutions {
   /** The one in use first. */
   readonly #settings: Setting[] = []
-  #known: Map<number, Resolution> | undefined
+  #current: Setting | undefined
 
   /** For the MRS, MSR or SYS with this word at `el`. */
   of(word: number, el: EL, controls: Controls): Resolution {
-    const known = this.#known ??= this.#find(controls.file.i32)
+    const { known } = this.#current ??= this.#find(controls.file.i32)
     // Bits 20:5 are the encoding, bit 21 the direction.
     const key = ((word >>> 5) & 0x1_ffff) << 2 | el
     let resolution = known.get(key)
@@ -38,21 +40,24 @@ export class Resolutions {
     return resolution
   }
 
-  /** A controlling register has changed. */
-  forget(): void { this.#known = undefined }
+  /** What is kept of inline accesses under these controls. */
+  tables(controls: Controls): (Int32Array | undefined)[] { return (this.#current ??= this.#find(controls.file.i32)).tables }
 
-  #find(i32: Int32Array): Map<number, Resolution> {
+  /** A controlling register has changed. */
+  forget(): void { this.#current = undefined }
+
+  #find(i32: Int32Array): Setting {
     const settings = this.#settings
     search: for (let i = 0; i < settings.length; i++) {
       const setting = settings[i]!, { words } = setting
       for (let w = 0; w < WORDS.length; w++) if (words[w] !== i32[WORDS[w]!]) continue search
       settings.splice(i, 1)
       settings.unshift(setting)
-      return setting.known
+      return setting
     }
-    const known = new Map<number, Resolution>()
-    settings.unshift({ words: Int32Array.from(WORDS, word => i32[word]!), known })
+    const made: Setting = { words: Int32Array.from(WORDS, word => i32[word]!), known: new Map(), tables: [] }
+    settings.unshift(made)
     settings.length = Math.min(settings.length, KEPT)
-    return known
+    return made
   }
 }

@@ -27,9 +27,11 @@ export class SystemRegisters {
   readonly #exceptions: Exceptions
   readonly #interrupts: Interrupts
   readonly #pmu: Pmu
+  readonly #stateChanged: () => void
   readonly #byRow: (SpecialRegister | undefined)[] = []
 
-  constructor(core: Core, exceptions: Exceptions, interrupts: Interrupts, pmu: Pmu) {
+  constructor(core: Core, exceptions: Exceptions, interrupts: Interrupts, pmu: Pmu, stateChanged: () => void) {
+    this.#stateChanged = stateChanged
     this.#core = core
     this.#exceptions = exceptions
     this.#interrupts = interrupts
@@ -116,5 +118,6 @@ export class SystemRegisters {
     const state = this.#core.engine.state, from = state.pstate, next = (from & ~1) | sp
     this.#exceptions.switchStack(from, next)
     state.pstate = next
+    this.#stateChanged()
   }
 }

@@ -397,6 +397,7 @@ export class MemoryAccess {
       this.#zeroHi = vaHi
       this.#zeroLo = vaLo & -PAGE
       this.#zeroPage = pa - (pa & (PAGE - 1))
+      if (this.#core.engine.ram.contains(pa, 1)) this.#fill(vaHi, vaLo, 0, this.#out)
     }
     return pa
   }

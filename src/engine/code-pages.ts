@@ -7,6 +7,7 @@ import type { Feature } from '../arch/features.ts'
 import { UNDEFINED_VARIANT, createDecoder } from '../isa/decode.ts'
 import type { Decoder } from '../isa/decode.ts'
 import type { Variant } from '../isa/instruction.ts'
+import { inlineVariant } from './inline-system.ts'
 import { HANDLER } from './interpreter.ts'
 import type { Decoding, Interpreter } from './interpreter.ts'
 import { HOT, PAGE_FLAGS, PAGE_SHIFT, PAGE_SIZE, POOL, POOL_ENTRIES, RECORDS, SIDE } from './layout.ts'
@@ -147,7 +148,7 @@ export class CodePages {
   /** Whether the interpreter was made without this variant. */
   isLate(variant: Variant): boolean { return this.decodings[variant.index] === undefined }
 
-  variantOf(word: number): Variant { return this.decoder.decode(word) ?? UNDEFINED_VARIANT }
+  variantOf(word: number): Variant { return inlineVariant(word, this.decoder.decode(word) ?? UNDEFINED_VARIANT) }
 
   /** Fills the record if nothing is in it. */
   ensure(records: number, record: number): void {

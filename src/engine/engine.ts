@@ -13,6 +13,7 @@ import { crcTable } from './crc.ts'
 import { BARRIER_KINDS, EXCEPTION_KINDS, PAC_KEYS, PSTATE_FIELDS, RETURN_KEYS, WAIT_KINDS } from './handler.ts'
 import type { Variant } from '../isa/instruction.ts'
 import type { Decoding } from './interpreter.ts'
+import { InlineSystem } from './inline-system.ts'
 import { interpreterModule } from './modules.ts'
 import type { InterpreterModule } from './modules.ts'
 import { SoftFloat } from './floating-point.ts'
@@ -63,6 +64,7 @@ export class Engine {
   readonly ram: Ram
   readonly state: State
   readonly tlb: Tlb
+  readonly inline: InlineSystem
   private readonly layout: Layout
   private readonly options: EngineOptions
   private readonly pages: CodePages
@@ -90,6 +92,8 @@ export class Engine {
   private stopped: { readonly loop: () => void, readonly canEnd: boolean } | undefined
   /** `pause` has abandoned the instruction. */
   private abandoned = false
+  /** JavaScript has performed an access to a system register. */
+  private performed = false
 
   /** @throws RangeError when RAM does not fit into a 32-bit memory. */
   constructor(options: EngineOptions) {
@@ -103,6 +107,7 @@ export class Engine {
     this.words = new Int32Array(buffer)
     this.bytes = new Uint8Array(buffer)
     this.state = new State(buffer)
+    this.inline = new InlineSystem(buffer)
     this.tlb = new Tlb(buffer, this.layout, ramPa)
     const slots = options.registerSlots ?? REGISTER_FILE_SLOTS
     if (slots > REGISTER_FILE_SLOTS) throw new RangeError(`${slots} register slots`)
@@ -174,11 +179,17 @@ export class Engine {
       fpAccess: () => { callbacks.fpAccess() },
       undefined: () => { callbacks.undefined(this.word) },
       unimplemented: () => { callbacks.unimplemented(this.word) },
-      system: () => { callbacks.system(this.word) },
+      system: () => {
+        this.performed = true
+        callbacks.system(this.word)
+      },
       marker: () => { callbacks.marker() },
       exception: (kind: number, immediate: number) => { callbacks.exception(EXCEPTION_KINDS[kind]!, immediate) },
       exceptionReturn: (key: number) => { callbacks.exceptionReturn(RETURN_KEYS[key]) },
-      writePstate: (field: number, value: number) => { callbacks.writePstate(PSTATE_FIELDS[field]!, value) },
+      writePstate: (field: number, value: number) => {
+        this.performed = true
+        callbacks.writePstate(PSTATE_FIELDS[field]!, value)
+      },
       wait: (kind: number) => { callbacks.wait(WAIT_KINDS[kind]!) },
       sendEvent: (local: number) => { callbacks.sendEvent(local !== 0) },
       barrier: (kind: number) => { callbacks.barrier(BARRIER_KINDS[kind]!) },
@@ -263,6 +274,7 @@ export class Engine {
       this.beyond -= this.slice
       words[HOT.LEFT / 4] = this.slice * 16
       this.abandoned = false
+      this.performed = false
       this.running = true
       try {
         if (exact) this.stepLoop()()
@@ -314,8 +326,8 @@ export class Engine {
     const { words, state } = this
     // A branch taken or an exception, or the end of the page.
     if (state.pcLow !== ((pcLow + 4) | 0) || (state.pcHigh !== pcHigh && state.pcLow !== 0) || (state.pcLow & 0xfff) === 0) return true
-    // Instructions with a function of their own.
-    return this.pages.handler(words[HOT.RECORDS / 4]! >>> 0, (pcLow & 0xfff) >>> 2) >= this.made.interpreter.firstLate
+    // Instructions with a function of their own, or that JavaScript has performed instead (inline-system.ts).
+    return this.performed || this.pages.handler(words[HOT.RECORDS / 4]! >>> 0, (pcLow & 0xfff) >>> 2) >= this.made.interpreter.firstLate
   }
 
   /** Instructions executed by PE `pe`; exact in callbacks. */

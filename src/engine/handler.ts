@@ -38,6 +38,8 @@ export interface Frame {
   readonly credit: Expression
   /** Leaves the instruction after a callback has redirected. */
   abandon(): void
+  /** JavaScript has performed the whole instruction. */
+  completed(): void
   /** A taken branch to the record at `distance` bytes from this one. */
   branchNear(distance: Expression): void
   /** A taken branch to an address. */
@@ -229,6 +231,13 @@ export class HandlerCode extends Code {
         return floatingPoint(this, helpers, effect.operation, effect.operands, result)
       }
       case 'setQC': return setQC(this, effect.condition)
+      case 'fallback':
+        return this.if(effect.condition, () => {
+          this.callVoid(helpers.spill, frame.record, frame.credit)
+          this.request(effect.request, effect.operands, undefined, number, () => this.afterCallback())
+          frame.completed()
+        })
+      case 'poke': return this.store(effect.op, effect.address, effect.value, effect.offset)
       case 'request': return this.request(effect.request, effect.operands, effect.result, number)
     }
   }
@@ -372,7 +381,7 @@ export class HandlerCode extends Code {
 
   // --- requests to JavaScript; the caller of a rare handler has spilled already
 
-  private request(request: Request, operands: readonly Expression[], resultLeaf: Expression | undefined, number: number): void {
+  private request(request: Request, operands: readonly Expression[], resultLeaf: Expression | undefined, number: number, after = (): void => {}): void {
     const index = this.helpers.imports[request.name]!
     const args: Expression[] = []
     switch (request.name) {
@@ -398,6 +407,7 @@ export class HandlerCode extends Code {
       this.results.set(number, [result])
       this.set(result, W.call(index, resultLeaf.type, ...args))
     }
+    after()
     this.if(hot(HOT.REDIRECT), () => this.frame.abandon())
   }
 }

@@ -18,6 +18,7 @@ import type { Frame, HandlerOptions } from './handler.ts'
 import { addressOfRecord, declareHelpers, defineHelpers, hot, tlbEntry } from './helpers.ts'
 import type { Helpers } from './helpers.ts'
 import { HEAT, HOT, RECORDS, SIDE, TLB } from './layout.ts'
+import { INLINE_VARIANTS } from './inline-system.ts'
 import { OperandLayout } from './record.ts'
 import type { Operand } from './record.ts'
 import { DYNAMIC_CONDITION, Recorder } from './recorder.ts'
@@ -151,6 +152,7 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
   const keyFrame: Frame = {
     record: parameter(0), credit: parameter(1),
     abandon: () => { scratch.out.byte(0xf0) },
+    completed: () => { scratch.out.byte(0xf3) },
     branchNear: distance => { scratch.expression(distance); scratch.out.byte(0xf1) },
     branchFar: target => { scratch.expression(target); scratch.out.byte(0xf2) },
   }
@@ -175,7 +177,7 @@ export function generateInterpreter(options: InterpreterOptions): Interpreter {
       far: far?.at, farOperands: far?.layout.operands ?? [], immediate: branch?.kind === 'branch' ? branch.field : '',
     }
   }
-  const places = VARIANTS.map(variant => {
+  const places = [...VARIANTS, ...INLINE_VARIANTS].map(variant => {
     if (isSeldom(variant.row)) return undefined
     if (!('cond' in variant.statics)) return placeOf(variant)
     const key = `${variant.row.name} ${Object.entries(variant.statics).filter(([name]) => name !== 'cond').join()}`
@@ -273,6 +275,11 @@ function dispatchLoop(main: readonly Body[], fused: readonly (readonly [Body, Bo
   const frame: Frame = {
     record, credit,
     abandon: () => code.branch(abandon),
+    completed: () => {
+      code.set(record, W.add(record, SIZE))
+      code.branchIf(exhausted, spent)
+      code.branch(next)
+    },
     branchNear: d => {
       code.set(distance, d)
       code.set(credit, W.add(W.add(credit, distance), W.i32(-RECORDS.SIZE)))

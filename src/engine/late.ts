@@ -54,6 +54,7 @@ export class LateHandlers {
     code.handler(recording, layout, {
       record: parameter(0), credit: parameter(1),
       abandon: () => code.return(),
+      completed: () => code.return(),
       branchNear: () => { throw new Error(`${variant.row.name}: a late handler cannot branch within the page`) },
       branchFar: target => {
         code.store(STORE.i64, W.i32(0), target, HOT.PC)

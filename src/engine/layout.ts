@@ -60,6 +60,30 @@ export const HOT = {
   SIZE: 0x480,
 } as const
 
+/** What generated code needs for accesses to system registers (inline-system.ts). The CPU writes it for the PE that runs. */
+export const SYSTEM = {
+  /** i32: cycles that may be charged before the run has to be shortened; cycles of a read, of a write; not 0 while an interrupt line may be up. */
+  SLACK: 0x600,
+  READ_COST: 0x604,
+  WRITE_COST: 0x608,
+  PENDING: 0x60c,
+  /** From here on what the CPU replaces as a whole: values of DCZID_EL0 and CurrentEL (i64) ... */
+  TABLE: 0x610,
+  DCZID: 0x610,
+  CURRENT_EL: 0x618,
+  /** ... not 0 where MRS and MSR DAIF, MSR DAIFSet and DAIFClr, and DC ZVA are performed here (i32) ... */
+  DAIF_READ: 0x620,
+  DAIF_WRITE: 0x624,
+  DAIF_IMMEDIATE: 0x628,
+  ZERO_BLOCK: 0x62c,
+  /** ... and addresses of the values of registers, by their place in INLINE_READS and INLINE_WRITES (i32, 0: not here). */
+  READ: 0x630,
+  READS: 40,
+  WRITE: 0x630 + 40 * 4,
+  WRITES: 24,
+  END: 0x630 + 64 * 4,
+} as const
+
 /** Saved hot blocks of the PEs that do not run. */
 export const BACKING = 0x1000
 export const BACKING_STRIDE = 0x600

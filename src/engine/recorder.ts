@@ -74,6 +74,10 @@ export type Effect =
   | { readonly kind: 'branchTo', readonly target: Expression, readonly hint: 'jump' | 'call' | 'return' }
   | { readonly kind: 'link' }
   | { readonly kind: 'when', readonly condition: Expression, readonly body: readonly Effect[] }
+  /** If the condition holds, JavaScript performs the whole instruction; else what follows does. First of an instruction's effects. */
+  | { readonly kind: 'fallback', readonly condition: Expression, readonly request: Request, readonly operands: readonly Expression[] }
+  /** A store into the engine's memory. */
+  | { readonly kind: 'poke', readonly op: number, readonly address: Expression, readonly value: Expression, readonly offset: number }
   | { readonly kind: 'request', readonly request: Request, readonly operands: readonly Expression[], readonly result: Expression | undefined }
 
 export interface Recording {
@@ -291,6 +295,9 @@ export class Recorder implements Semantics<Expression> {
     this.effects = outer
   }
 
+  fallback(condition: Expression, request: Request, operands: readonly Expression[] = []): void { this.push({ kind: 'fallback', condition, request, operands }) }
+  poke(op: number, address: Expression, value: Expression, offset = 0): void { this.push({ kind: 'poke', op, address, value, offset }) }
+
   undefined(): void { this.request({ name: 'undefined' }) }
   unimplemented(): void { this.request({ name: 'unimplemented' }) }
   exception(kind: ExceptionKind): void { this.request({ name: 'exception', kind }, [this.imm('imm16', 32)]) }
@@ -331,6 +338,8 @@ export function operandsOf(effect: Effect): readonly Expression[] {
     case 'when': return [effect.condition]
     case 'request': case 'fp': return effect.operands
     case 'setQC': return [effect.condition]
+    case 'fallback': return [effect.condition, ...effect.operands]
+    case 'poke': return [effect.address, effect.value]
     case 'link': case 'clearExclusive': case 'checkFP': return []
   }
 }

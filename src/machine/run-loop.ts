@@ -158,7 +158,7 @@ export class RunLoop {
     if (cpu.isStepping()) {
       if (cpu.stepPending) cpu.takeStepException()
       else {
-        if (cpu.engine.step() === 0) this.#suspended = { pe, instructions: 1, before: 0, end: 0, step: true }
+        if (core.step() === 0) this.#suspended = { pe, instructions: 1, before: 0, end: 0, step: true }
         else cpu.stepDone()
       }
       return
@@ -190,7 +190,7 @@ export class RunLoop {
     if (!step) {
       cpu.core.resume()
       this.#end(turn)
-    } else if (cpu.engine.step() === 0) this.#suspended = turn
+    } else if (cpu.core.step() === 0) this.#suspended = turn
     else cpu.stepDone()
     return pe
   }

@@ -30,11 +30,12 @@ export interface Instruction {
   readonly variant: Variant
 }
 
-const isForeign = (effects: readonly Effect[]): boolean => effects.some(effect => {
+const isForeign = (effects: readonly Effect[], barriers: boolean): boolean => effects.some(effect => {
   switch (effect.kind) {
     // JavaScript may do anything, so that everything would have to be in memory.
-    case 'request': case 'setExclusive': case 'storeExclusive': return true
-    case 'when': return isForeign(effect.body) || effect.body.some(inner => inner.kind === 'flags' || inner.kind === 'branch' || inner.kind === 'branchTo' || inner.kind === 'when')
+    // ISB fetches again what follows: a jump.
+    case 'request': return effect.request.name !== 'barrier' || effect.request.kind !== 'ISB' || barriers
+    case 'when': return isForeign(effect.body, barriers) || effect.body.some(inner => inner.kind === 'flags' || inner.kind === 'branch' || inner.kind === 'branchTo' || inner.kind === 'when')
     default: return false
   }
 })
@@ -64,9 +65,9 @@ export class Shapes {
     const recording = { effects, positions: recorded.positions }
     const branch = effects.find(effect => effect.kind === 'branch'), indirect = effects.find(effect => effect.kind === 'branchTo')
     return {
-      recording, plan: plan(recording), foreign: isForeign(effects),
+      recording, plan: plan(recording), foreign: isForeign(effects, this.options.barriers),
       branch: branch?.kind === 'branch' ? { field: branch.field, conditional: branch.condition !== undefined } : undefined,
-      indirect: indirect?.kind === 'branchTo' ? indirect.hint : undefined,
+      indirect: indirect?.kind === 'branchTo' ? indirect.hint : effects.some(effect => effect.kind === 'request') ? 'jump' : undefined,
       links: effects.some(effect => effect.kind === 'link'),
       stops: this.isLate(variant),
     }

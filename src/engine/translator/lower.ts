@@ -70,6 +70,8 @@ export class RegionCode extends Code {
   private readonly pools = new Map<ValueType, Expression[]>()
   private readonly inUse = new Map<ValueType, number>()
   private effectNumber = 0
+  /** Address in RAM of the last access. */
+  private accessed!: Expression
   /** Registers that the instruction writes: an old value that is needed twice is copied. */
   private readonly overwrites = new Set<number>()
 
@@ -435,7 +437,12 @@ export class RegionCode extends Code {
         return floatingPoint(this, helpers, effect.operation, effect.operands, result)
       }
       case 'setQC': return setQC(this, effect.condition)
-      case 'setExclusive': case 'storeExclusive': case 'request': throw new Error(`${this.instruction.variant.row.name} in a region`)
+      case 'fallback': return this.if(effect.condition, () => { this.exitAt(this.at, EXIT.SIDE) })
+      case 'poke': return this.store(effect.op, effect.address, effect.value, effect.offset)
+      case 'setExclusive': return this.setExclusive(effect.address, effect.size)
+      case 'storeExclusive': return this.storeExclusive(effect, number)
+      // ISB, the only one that is not foreign.
+      case 'request': return this.exitFar(this.address(this.at + 1))
     }
   }
 
@@ -456,6 +463,12 @@ export class RegionCode extends Code {
     return (flags & ACCESS.UNPRIVILEGED) !== 0 ? this.constantly('unprivileged', () => hot(HOT.UNPRIVILEGED_TLB)) : this.constantly('data', () => hot(HOT.DATA_TLB))
   }
 
+  /** SP's misalignment when the base register is SP and alignment is checked, else 0. */
+  private guard(access: Access): Expression | undefined {
+    if (access.guard === undefined || this.register(access.guard.name, 0) !== SP) return undefined
+    return W.and(this.lower(access.guard), this.constantly('spMask', () => hot(HOT.SP_MASK + SP * 8, LOAD.i64)))
+  }
+
   /** Address in RAM, in a local, if the TLB has the page and the access is aligned; else the interpreter does the instruction. See HandlerCode. */
   private access(access: Access, bytes: number, alignment: number, part: number): Expression {
     const address = this.reusable(access.address)
@@ -463,13 +476,49 @@ export class RegionCode extends Code {
     this.set(entry, tlbEntry(this.context(access.flags), address, TLB.DATA_ENTRIES))
     let tag = W.and(address, W.i64(-4096 | (alignment - 1)))
     if (bytes > alignment) tag = W.or(W.and(W.add(address, W.i64(bytes - alignment)), W.i64(-4096)), W.and(address, W.i64(alignment - 1)))
-    if (access.guard !== undefined && this.register(access.guard.name, 0) === SP) {
-      const mask = this.constantly('spMask', () => hot(HOT.SP_MASK + SP * 8, LOAD.i64))
-      tag = W.or(tag, W.and(this.lower(access.guard), mask))
-    }
+    const guard = this.guard(access)
+    if (guard !== undefined) tag = W.or(tag, guard)
     this.if(W.ne(W.load(LOAD.i64, entry, part), tag), () => { this.exitAt(this.at, EXIT.SIDE) })
     this.set(ram, W.add(W.wrap(address), W.load(LOAD.i32, entry, part + 8)))
+    this.accessed = ram
     return ram
+  }
+
+  /** The load before has the address in RAM: it was aligned, and its page is in the read TLB. See defineSetExclusive. */
+  private setExclusive(address: Expression, size: number): void {
+    this.store(STORE.i32, ZERO, this.accessed, HOT.EXCLUSIVE_ADDRESS)
+    this.store(STORE.i32, ZERO, W.i32(size), HOT.EXCLUSIVE_SIZE)
+    this.store(STORE.i64, ZERO, address, HOT.EXCLUSIVE_VA)
+    this.store(STORE.i64, ZERO, W.load(LOAD.i64, this.accessed), HOT.EXCLUSIVE_LOW)
+    if (size === 16) this.store(STORE.i64, ZERO, W.load(LOAD.i64, this.accessed, 8), HOT.EXCLUSIVE_HIGH)
+  }
+
+  /** See defineStoreExclusive. What may fault leaves before anything has changed. */
+  private storeExclusive({ access, value, high }: Extract<Effect, { kind: 'storeExclusive' }>, number: number): void {
+    const { size } = access, address = this.reusable(access.address), low = this.reusable(value), upper = high === undefined ? undefined : this.reusable(high)
+    const result = this.temporary(I32), ram = this.temporary(I32), entry = this.temporary(I32), marked = this.temporary(I32)
+    this.results.set(number, [result])
+    const leave = (): void => { this.exitAt(this.at, EXIT.SIDE) }
+    if (size > 1) this.if(W.ne(W.and(W.wrap(address), W.i32(size - 1)), ZERO), leave)
+    const guard = this.guard(access)
+    if (guard !== undefined) this.if(W.ne(guard, W.i64(0)), leave)
+    this.set(result, W.i32(1))
+    this.set(marked, hot(HOT.EXCLUSIVE_ADDRESS))
+    this.if(W.and(W.and(W.ne(marked, ZERO), W.eq(hot(HOT.EXCLUSIVE_SIZE), W.i32(size))), W.eq(address, hot(HOT.EXCLUSIVE_VA, LOAD.i64))), () => {
+      this.set(entry, tlbEntry(this.context(access.flags), address, TLB.DATA_ENTRIES))
+      this.if(W.ne(W.load(LOAD.i64, entry, TLB.WRITE), W.and(address, W.i64(-4096))), leave)
+      this.set(ram, W.add(W.wrap(address), W.load(LOAD.i32, entry, TLB.WRITE + 8)))
+      const seen = hot(HOT.EXCLUSIVE_LOW, LOAD.i64)
+      const kept = size >= 8 ? seen : W.and(seen, size === 4 ? W.i64Pair(0, -1) : W.i64(2 ** (8 * size) - 1))
+      let same = W.and(W.eq(ram, marked), W.eq(W.load(loadOperator(Math.min(size, 8)), ram), kept))
+      if (upper !== undefined) same = W.and(same, W.eq(W.load(LOAD.i64, ram, 8), hot(HOT.EXCLUSIVE_HIGH, LOAD.i64)))
+      this.if(same, () => {
+        this.store(storeOperator(Math.min(size, 8)), ram, low)
+        if (upper !== undefined) this.store(STORE.i64, ram, upper, 8)
+        this.set(result, ZERO)
+      })
+    })
+    this.store(STORE.i32, ZERO, ZERO, HOT.EXCLUSIVE_ADDRESS)
   }
 
   private load(access: Access, number: number): void {
