@@ -3,11 +3,15 @@ import { BadInput } from '../arch/bad-input.ts'
 import type { Plug, Transport } from '../devices/index.ts'
 import { openDisk, type DiskAccess } from './disk.ts'
 import { integerBetween } from './options.ts'
+import { openShare } from './share.ts'
 
 export interface DiskOption { readonly path: string, readonly access: DiskAccess, readonly transport: Transport }
 
+export interface ShareOption { readonly path: string, readonly tag: string, readonly readOnly: boolean, readonly transport: Transport }
+
 export interface PlugFlags {
   readonly disk: readonly DiskOption[]
+  readonly share: readonly ShareOption[]
   readonly rng?: number
   readonly virtioConsole: boolean
 }
@@ -33,11 +37,21 @@ export function diskOption(text: string): DiskOption {
   return { path: value, access: words.has('ro') ? 'ro' : words.has('overlay') ? 'overlay' : 'rw', transport: transportOf(words) }
 }
 
+const DEFAULT_TAG = 'share'
+
+export function shareOption(text: string): ShareOption {
+  const { value, words, pairs } = parts('--share', text, ['ro', 'tag='])
+  return { path: value, tag: new Map(pairs).get('tag') ?? DEFAULT_TAG, readOnly: words.has('ro'), transport: transportOf(words) }
+}
+
 export const seedOption = integerBetween('--rng', 0, Number.MAX_SAFE_INTEGER)
 
 export function openPlugs(flags: PlugFlags): readonly Plug[] {
+  const tags = flags.share.map(({ tag }) => tag), twice = tags.find((tag, i) => tags.indexOf(tag) !== i)
+  if (twice !== undefined) throw new BadInput('--share', `two have the tag ${twice}; add ,tag=NAME`)
   return [
     ...flags.disk.map(({ path, access, transport }): Plug => ({ kind: 'block', backing: openDisk(path, access), transport })),
+    ...flags.share.map(({ path, tag, readOnly, transport }): Plug => ({ kind: 'share', tag, files: openShare(path, readOnly), transport })),
     ...(flags.rng === undefined ? [] : [{ kind: 'entropy', seed: flags.rng } satisfies Plug]),
     ...(flags.virtioConsole ? [{ kind: 'console' } satisfies Plug] : []),
   ]

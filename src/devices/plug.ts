@@ -136,7 +136,7 @@ export interface AttributeChange {
 
 export interface FileSystemStatus { readonly blockSize: number, readonly blocks: bigint, readonly freeBlocks: bigint, readonly availableBlocks: bigint, readonly files: bigint, readonly freeFiles: bigint }
 
-export interface OpenMode { readonly read: boolean, readonly write: boolean, readonly append: boolean, readonly truncate: boolean }
+export interface OpenMode { readonly read: boolean, readonly write: boolean, readonly truncate: boolean }
 
 /** Names from the root of the share down; each is a plain name (no '/', no NUL, not '.' or '..', not empty). */
 export type SharePath = readonly string[]
@@ -149,7 +149,7 @@ export interface ShareFiles {
   readonly readOnly: boolean
   attributes(path: SharePath): FileAttributes | Errno
   change(path: SharePath, change: AttributeChange): undefined | Errno
-  /** Handle of a file that is there. */
+  /** Handle of a regular file that is there. */
   open(path: SharePath, mode: OpenMode): OpenShareFile | Errno
   /** Handle of a new file; EEXIST when there is one and `exclusive`. */
   create(path: SharePath, mode: OpenMode, permissions: number, exclusive: boolean): OpenShareFile | Errno
@@ -164,9 +164,12 @@ export interface ShareFiles {
 }
 
 export interface OpenShareFile {
+  /** Also when the file has no name any more. */
+  attributes(): FileAttributes | Errno
   /** Bytes read: fewer at the end of the file. */
   read(offset: number, into: Uint8Array): number | { readonly errno: Errno }
   write(offset: number, from: Uint8Array): number | { readonly errno: Errno }
+  truncate(size: number): undefined | Errno
   sync(): undefined | Errno
   close(): void
 }

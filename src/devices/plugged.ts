@@ -7,6 +7,7 @@ import { VirtioDevice } from './virtio/device.ts'
 import { VirtioEntropy } from './virtio/entropy.ts'
 import type { DmaMemory } from './virtio/memory.ts'
 import type { VirtioModel } from './virtio/model.ts'
+import { VirtioShare } from './virtio/share.ts'
 
 /** virtio-mmio slots of the board, and device numbers 1 to 31 of the PCIe host's bus 0: 0 is the host bridge. */
 const PLACES: Readonly<Record<Transport, { readonly first: number, readonly last: number, readonly what: string }>> = {
@@ -69,6 +70,7 @@ function modelOf(plug: Plug, console: (byte: number) => void): VirtioModel {
       return new VirtioBlock(plug)
     case 'console': return new VirtioConsole(plug.output ?? (bytes => { for (const byte of bytes) console(byte) }))
     case 'entropy': return new VirtioEntropy(plug.seed)
-    case 'share': case 'network': throw new BadInput(plug.kind, 'not there')
+    case 'share': return new VirtioShare(plug.tag, plug.files)
+    case 'network': throw new BadInput(plug.kind, 'not there')
   }
 }

@@ -25,6 +25,8 @@ const NO_STATE: Readonly<Record<string, string>> = {
   Interrupts: 'wiring',
   RegisterFrame: 'made once',
   GuestDescriptors: 'scratch of one walk',
+  Fields: 'one message of 9p',
+  Answer: 'one message of 9p',
   AddressSpace: 'made once; the last region is a cache',
   PageStore: 'RAM itself',
   TextMatcher: 'belongs to the caller of run',
@@ -49,6 +51,7 @@ const NOT_SAVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   VirtioBlock: { queueSizes: 'fixed', configuration: 'fixed', '#id': 'fixed', '#device': 'wiring' },
   VirtioConsole: { features: 'fixed', queueSizes: 'fixed', configuration: 'fixed', '#device': 'wiring' },
   VirtioEntropy: { features: 'fixed', queueSizes: 'fixed', configuration: 'fixed', '#device': 'wiring' },
+  VirtioShare: { features: 'fixed', queueSizes: 'fixed', configuration: 'fixed', '#device': 'wiring' },
   VirtioDevice: { onInterrupt: 'wiring' },
   Virtqueue: { '#word': 'scratch', '#view': 'scratch', '#descriptor': 'scratch', '#descriptorView': 'scratch' },
   Machine: {

@@ -32,6 +32,7 @@ export const runCommand = buildCommand({
       '  nidus run --on vm guests/built/mini-kvm-vhe --el2 --smp 2 --initrd guests/built/bench --append vcpus=2 --and guests/built/bench --smp 2 --console bench.txt',
       '  nidus run xen-4.20-arm64 --on vm --el2 --mem 1G --module Image,console=hvc0 --module initrd.gz --append "dom0_mem=384M console=dtuart dtuart=/pl011@9000000"',
       '  nidus run debian:6.12 --append do=list',
+      '  nidus run debian:6.12-full --share . --append do=shell    # in the guest: mount -t 9p -o trans=virtio share /mnt',
       '  nidus run debian:6.12 --disk disk.img,overlay --rng 1 --append do=shell',
       '  nidus run Image --initrd initrd.gz --append console=ttyAMA0 --until login: --timeout 60',
       '',

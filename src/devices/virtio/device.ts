@@ -63,7 +63,8 @@ export class VirtioDevice implements DeviceSide {
   writeStatus(value: number): void {
     if (value === 0) return this.reset()
     const before = this.status
-    let after = (before & STATUS.NEEDS_RESET) | (value & 0xff)
+    // NEEDS_RESET is the device's to set.
+    let after = (before & STATUS.NEEDS_RESET) | (value & 0xff & ~STATUS.NEEDS_RESET)
     if ((after & ~before & STATUS.FEATURES_OK) !== 0 && !this.#agree()) after &= ~STATUS.FEATURES_OK
     if ((after & ~before & STATUS.DRIVER_OK) !== 0 && (after & STATUS.FEATURES_OK) === 0) after &= ~STATUS.DRIVER_OK
     this.status = after
@@ -84,7 +85,7 @@ export class VirtioDevice implements DeviceSide {
   /** The driver has set up a queue, or has taken it back. */
   setReady(queue: Virtqueue, ready: boolean): void {
     if (ready && !queue.isSizeValid) return this.broken(`a queue of ${queue.size}`)
-    queue.ready = ready
+    queue.ready = ready && (this.status & STATUS.NEEDS_RESET) === 0
   }
 
   notify(queue: number): void {
