@@ -1,0 +1,478 @@
+/**
+ * One GDB that is connected: bytes in, bytes out, and a machine that stands still or runs. Sockets are the caller's (cli/gdb-server.ts), who
+ * calls `runSlice` as long as `isRunning`.
+ */
+import type { RunLimits } from '../../machine/options.ts'
+import type { Outcome } from '../../machine/outcome.ts'
+import type { WatchKind } from '../breakpoints.ts'
+import type { Debugger, StepRequest, Stop } from '../debugger.ts'
+import type { Level, Thread } from '../levels.ts'
+import { readSystemRegister, writeSystemRegister } from '../system-registers.ts'
+import { Refused, registersOf } from '../thread-registers.ts'
+import type { ThreadRegisters } from '../thread-registers.ts'
+import { monitor } from './monitor.ts'
+import {
+  PACKET_SIZE, PacketReader, encodePacket, escapeBinary, fromLittleEndian, hexOf, hexToBytes, littleEndian, parseRange, parseThreadId, textToBytes, unescapeBinary,
+} from './packet.ts'
+import type { ThreadId } from './packet.ts'
+import { MEMORY_MAP, REGISTER, createTarget, readRegister, sizeOf, writeRegister } from './target.ts'
+import type { Target } from './target.ts'
+
+const SIGNAL = { INT: 2, TRAP: 5, ABRT: 6 } as const
+/** Read or written in one packet: a reply holds two digits per byte. */
+const MOST_BYTES = PACKET_SIZE / 2 - 64
+const WATCH: Readonly<Record<string, WatchKind>> = { 2: 'write', 3: 'read', 4: 'access' }
+const MOST_WATCHED = 1 << 16
+
+export interface SessionOptions {
+  readonly debugger: Debugger
+  readonly send: (bytes: Uint8Array) => void
+  /** `R` and GDB's `run`: the same machine from its beginning. */
+  readonly restart?: () => Debugger
+  readonly symbolAt?: (pc: bigint) => string | undefined
+  /** Goes back in time, or says why not. */
+  readonly reverse?: (target: Debugger, what: 'step' | 'continue', thread: Thread) => Stop | string
+}
+
+/** What became of the connection. */
+export type SessionEnd = 'detached' | 'killed'
+
+export class GdbSession {
+  #debugger: Debugger
+  readonly #options: SessionOptions
+  readonly #reader = new PacketReader()
+  #target: Target
+  #acknowledge = true
+  #multiprocess = false
+  #errorMessages = false
+  #swbreak = false
+  #hwbreak = false
+  #lastSent: Uint8Array | undefined
+  /** Of registers and memory (Hg). */
+  #selected: Thread
+  /** What the stop reply says. */
+  #stopReply = ''
+  /** The thread that Ctrl-C is reported for: the one that was resumed last. */
+  #resumed: Thread
+  readonly #attached: Set<Level>
+  #running = false
+  #interrupted = false
+  end: SessionEnd | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.#debugger = options.debugger
+    this.#debugger.attach()
+    this.#target = createTarget(this.#debugger.machine)
+    this.#selected = this.#resumed = this.#debugger.levels.hardware.threads[this.#debugger.machine.cpu.core.pe.index]!
+    this.#attached = new Set(this.#debugger.levels.all)
+    this.#stopReply = this.#stopText(SIGNAL.TRAP, this.#selected, '')
+  }
+
+  get isRunning(): boolean { return this.#running }
+
+  // ---- bytes ----
+
+  receive(bytes: Uint8Array): void {
+    for (const incoming of this.#reader.feed(bytes)) {
+      if (this.end !== undefined) return
+      switch (incoming.kind) {
+        case 'interrupt':
+          if (this.#running) this.#interrupted = true
+          break
+        case 'resend':
+          if (this.#acknowledge && this.#lastSent !== undefined) this.#options.send(this.#lastSent)
+          break
+        case 'damaged':
+          if (this.#acknowledge) this.#options.send(textToBytes('-'))
+          else this.#reply(this.#error(incoming.why))
+          break
+        case 'packet': {
+          if (this.#acknowledge) this.#options.send(textToBytes('+'))
+          // All-stop: nothing but an interrupt is legal while the machine runs.
+          if (this.#running) break
+          let reply: string | undefined
+          try {
+            reply = this.#command(incoming.body)
+          } catch (error) {
+            if (!(error instanceof Refused)) throw error
+            reply = this.#error(error.message)
+          }
+          if (reply !== undefined) this.#reply(reply)
+        }
+      }
+    }
+  }
+
+  #reply(body: string): void {
+    const packet = encodePacket(body)
+    this.#lastSent = packet
+    this.#options.send(packet)
+  }
+
+  #error(text: string): string { return this.#errorMessages ? `E.${text}` : 'E01' }
+
+  /** Text in GDB's console. */
+  #say(text: string): void { this.#reply(`O${hexOf(new TextEncoder().encode(text))}`) }
+
+  // ---- running ----
+
+  /** One stretch of the machine; ends early when something stops it. The outcome is for the caller, who waits for input where the machine is idle. */
+  runSlice(limits: RunLimits = {}): Outcome | undefined {
+    if (!this.#running) return undefined
+    if (this.#interrupted) {
+      this.#halt(SIGNAL.INT, this.#resumed, '')
+      return undefined
+    }
+    const stop = this.#debugger.run(limits)
+    if (stop.kind === 'outcome') {
+      const { outcome } = stop
+      if (outcome.kind !== 'idle' && outcome.kind !== 'interrupted' && outcome.kind !== 'limit') this.#ended(outcome)
+      return outcome
+    }
+    this.#report(stop)
+    return undefined
+  }
+
+  #report(stop: Exclude<Stop, { kind: 'outcome' }>): void {
+    const { thread } = stop
+    let reason = ''
+    if (stop.kind === 'breakpoint') reason = stop.hardware ? (this.#hwbreak ? 'hwbreak:;' : '') : (this.#swbreak ? 'swbreak:;' : '')
+    else if (stop.kind === 'watchpoint') reason = `${stop.watchpoint.kind === 'write' ? 'watch' : stop.watchpoint.kind === 'read' ? 'rwatch' : 'awatch'}:${stop.address.toString(16)};`
+    this.#halt(SIGNAL.TRAP, thread, reason)
+  }
+
+  #ended(outcome: Outcome): void {
+    switch (outcome.kind) {
+      case 'off': case 'reset': case 'until': {
+        this.#running = false
+        this.#stopReply = this.#multiprocess ? `W00;process:${this.#resumed.level.id.toString(16)}` : 'W00'
+        this.#reply(this.#stopReply)
+        return
+      }
+      case 'unimplemented': this.#say(`unimplemented ${outcome.detail.what} ${outcome.detail.name} at PC 0x${outcome.detail.pc.toString(16)}, EL${outcome.detail.el}\n`); break
+      case 'died': this.#say(`the guest died: ${outcome.detail}\n`); break
+      default: break
+    }
+    this.#halt(SIGNAL.ABRT, this.#resumed, '')
+  }
+
+  #halt(signal: number, thread: Thread, reason: string): void {
+    this.#running = this.#interrupted = false
+    this.#selected = thread
+    this.#stopReply = this.#stopText(signal, thread, reason)
+    this.#reply(this.#stopReply)
+  }
+
+  #stopText(signal: number, thread: Thread, reason: string): string {
+    const registers = this.#registers(thread), pe = this.#debugger.levels.peOf(thread)
+    const expedited = [29, REGISTER.SP, REGISTER.PC].map(n => `${n.toString(16)}:${readRegister(registers, n)!};`).join('')
+    return `T${signal.toString(16).padStart(2, '0')}${reason}${expedited}thread:${this.#idOf(thread)};${pe === undefined ? '' : `core:${pe.toString(16)};`}`
+  }
+
+  #resume(thread: Thread, step: StepRequest | undefined): undefined {
+    this.#resumed = thread
+    this.#debugger.resume(step)
+    this.#running = true
+    this.#interrupted = false
+    return undefined
+  }
+
+  // ---- threads ----
+
+  #registers(thread: Thread): ThreadRegisters { return registersOf(this.#debugger.levels, thread) }
+
+  #idOf(thread: Thread): string {
+    return this.#multiprocess ? `p${thread.level.id.toString(16)}.${thread.id.toString(16)}` : thread.id.toString(16)
+  }
+
+  /** GDB without the multiprocess extension sees the machine alone. */
+  #visible(): readonly Level[] {
+    const { levels } = this.#debugger
+    if (!this.#multiprocess) return [levels.hardware]
+    for (const level of levels.all) if (level.table !== undefined && level.kind === 'nested') this.#attached.add(level)
+    return levels.all.filter(level => this.#attached.has(level))
+  }
+
+  /** Any thread: the one that is selected if it fits, else one that runs, else the first. */
+  #find(id: ThreadId): Thread | undefined {
+    const { levels } = this.#debugger
+    const level = id.process === undefined ? (this.#multiprocess ? this.#selected.level : levels.hardware) : id.process <= 0 ? this.#selected.level : levels.level(id.process)
+    if (level === undefined) return undefined
+    if (id.thread > 0) return level.threads.find(thread => thread.id === id.thread)
+    if (this.#selected.level === level) return this.#selected
+    return level.threads.find(thread => levels.peOf(thread) !== undefined) ?? level.threads[0]
+  }
+
+  // ---- commands ----
+
+  /** Undefined: the reply comes later, or none does. */
+  #command(body: string): string | undefined {
+    const rest = body.slice(1)
+    switch (body[0]) {
+      case '?': return this.#stopReply
+      case '!': return 'OK'
+      case 'H': return this.#select(rest)
+      case 'T': {
+        const id = parseThreadId(rest), thread = id === undefined ? undefined : this.#find(id)
+        return thread === undefined ? this.#error('no such thread') : 'OK'
+      }
+      case 'g': return this.#readAll()
+      case 'G': return this.#writeAll(rest)
+      case 'p': return this.#readOne(rest)
+      case 'P': return this.#writeOne(rest)
+      case 'm': case 'x': return this.#readMemory(rest, body[0] === 'x')
+      case 'M': case 'X': return this.#writeMemory(rest, body[0] === 'X')
+      case 'Z': case 'z': return this.#point(rest, body[0] === 'Z')
+      case 'c': case 'C': return this.#resume(this.#selected, undefined)
+      case 's': case 'S': return this.#resume(this.#selected, { thread: this.#selected })
+      case 'b': return this.#reverse(rest)
+      case 'D': return this.#detach(rest)
+      case 'k':
+        this.#debugger.detach()
+        this.end = 'killed'
+        return undefined
+      case 'R': return this.#restart()
+      case 'v': return this.#verbose(body)
+      case 'q': case 'Q': return this.#query(body)
+      default: return ''
+    }
+  }
+
+  #select(rest: string): string {
+    const id = parseThreadId(rest.slice(1)), thread = id === undefined ? undefined : this.#find(id)
+    if (thread === undefined) return this.#error('no such thread')
+    if (rest[0] === 'g') this.#selected = thread
+    return rest[0] === 'g' || rest[0] === 'c' ? 'OK' : this.#error('H is followed by g or c')
+  }
+
+  #verbose(body: string): string | undefined {
+    if (body === 'vCont?') return 'vCont;c;C;s;S;t;r'
+    if (body.startsWith('vCont;')) return this.#continue(body.slice(6))
+    if (body.startsWith('vKill;')) {
+      this.#debugger.detach()
+      this.end = 'killed'
+      this.#reply('OK')
+      return undefined
+    }
+    if (body.startsWith('vAttach;')) {
+      const level = this.#debugger.levels.level(Number.parseInt(body.slice(8), 16))
+      if (level === undefined) return this.#error(`inferiors are 1 to ${this.#debugger.levels.all.length}`)
+      this.#attached.add(level)
+      this.#selected = this.#find({ process: level.id, thread: 0 })!
+      return this.#stopReply = this.#stopText(SIGNAL.TRAP, this.#selected, '')
+    }
+    return ''
+  }
+
+  /** The machine runs as a whole: one step among the actions makes it stop after that step, all others let it go. */
+  #continue(text: string): string | undefined {
+    let step: StepRequest | undefined, first: Thread | undefined, stops = 0
+    const actions = text.split(';')
+    for (const action of actions) {
+      const [what = '', id] = action.split(':')
+      const parsed = id === undefined ? undefined : parseThreadId(id)
+      if (id !== undefined && parsed === undefined) return this.#error(`${id} is no thread`)
+      const thread = parsed === undefined ? this.#selected : this.#find(parsed)
+      if (thread === undefined) return this.#error(`there is no thread ${id}`)
+      first ??= thread
+      const range = /^r([0-9a-fA-F]{1,16}),([0-9a-fA-F]{1,16})$/.exec(what)
+      if (/^(s|S[0-9a-fA-F]{2})$/.test(what)) step ??= { thread }
+      else if (range !== null) step ??= { thread, from: BigInt(`0x${range[1]}`), to: BigInt(`0x${range[2]}`) }
+      else if (what === 't') stops++
+      else if (!/^(c|C[0-9a-fA-F]{2})$/.test(what)) return this.#error(`vCont does not know ${what}`)
+    }
+    if (stops === actions.length) {
+      this.#halt(0, first!, '')
+      return undefined
+    }
+    return this.#resume(step?.thread ?? first!, step)
+  }
+
+  #reverse(what: string): string | undefined {
+    const { reverse } = this.#options
+    if (reverse === undefined || (what !== 's' && what !== 'c')) return ''
+    const stop = reverse(this.#debugger, what === 's' ? 'step' : 'continue', this.#selected)
+    if (typeof stop === 'string') return this.#error(stop)
+    // The beginning of what is remembered.
+    if (stop.kind === 'outcome' || stop.kind === 'reached') this.#halt(SIGNAL.TRAP, stop.kind === 'reached' ? stop.thread : this.#selected, stop.kind === 'outcome' ? 'replaylog:begin;' : '')
+    else this.#report(stop)
+    return undefined
+  }
+
+  #detach(rest: string): string | undefined {
+    const level = rest.startsWith(';') ? this.#debugger.levels.level(Number.parseInt(rest.slice(1), 16)) : undefined
+    if (rest.startsWith(';') && level === undefined) return this.#error('no such inferior')
+    if (level === undefined) this.#attached.clear()
+    else {
+      this.#attached.delete(level)
+      this.#debugger.breakpoints.clear(level)
+    }
+    if (this.#attached.size > 0 && this.#multiprocess) return 'OK'
+    this.#debugger.detach()
+    this.#reply('OK')
+    this.end = 'detached'
+    return undefined
+  }
+
+  #restart(): string | undefined {
+    const { restart } = this.#options
+    if (restart === undefined) return ''
+    this.#debugger.detach()
+    this.#debugger = restart()
+    this.#debugger.attach()
+    this.#target = createTarget(this.#debugger.machine)
+    this.#selected = this.#resumed = this.#debugger.levels.hardware.threads[0]!
+    this.#attached.clear()
+    for (const level of this.#debugger.levels.all) this.#attached.add(level)
+    this.#stopReply = this.#stopText(SIGNAL.TRAP, this.#selected, '')
+    return undefined
+  }
+
+  // ---- registers ----
+
+  #readAll(): string {
+    const registers = this.#registers(this.#selected)
+    let text = ''
+    for (let n = 0; n < REGISTER.SYSTEM; n++) text += readRegister(registers, n)!
+    return text
+  }
+
+  #writeAll(digits: string): string {
+    const registers = this.#registers(this.#selected), bytes = hexToBytes(digits)
+    if (bytes === undefined) return this.#error('G is followed by hexadecimal digits')
+    for (let n = 0, at = 0; n < REGISTER.SYSTEM && at + sizeOf(n) <= bytes.length; at += sizeOf(n), n++) writeRegister(registers, n, fromLittleEndian(bytes.subarray(at, at + sizeOf(n))))
+    return 'OK'
+  }
+
+  #readOne(text: string): string {
+    if (!/^[0-9a-fA-F]{1,4}$/.test(text)) return this.#error('p is followed by the number of a register')
+    const n = Number.parseInt(text, 16)
+    if (n < REGISTER.SYSTEM) return readRegister(this.#registers(this.#selected), n)!
+    const row = this.#target.system[n - REGISTER.SYSTEM]
+    if (row === undefined) return this.#error(`there is no register ${n}`)
+    const value = readSystemRegister(this.#debugger.levels, this.#selected, row)
+    return value === undefined ? 'x'.repeat(16) : littleEndian(value, 8)
+  }
+
+  #writeOne(text: string): string {
+    const match = /^([0-9a-fA-F]{1,4})=([0-9a-fA-F]+)$/.exec(text), bytes = hexToBytes(match?.[2] ?? '-')
+    if (match === null || bytes === undefined || bytes.length > 16) return this.#error('P needs number=value')
+    const n = Number.parseInt(match[1]!, 16), value = fromLittleEndian(bytes)
+    if (n < REGISTER.SYSTEM) {
+      writeRegister(this.#registers(this.#selected), n, value)
+      return 'OK'
+    }
+    const row = this.#target.system[n - REGISTER.SYSTEM]
+    if (row === undefined) return this.#error(`there is no register ${n}`)
+    writeSystemRegister(this.#debugger.levels, this.#selected, row, value)
+    return 'OK'
+  }
+
+  // ---- memory ----
+
+  #readMemory(text: string, binary: boolean): string {
+    const range = parseRange(text)
+    if (range === undefined) return this.#error('an address and a length are needed')
+    const size = Math.min(range.length, MOST_BYTES)
+    const bytes = this.#debugger.addresses.read(this.#selected, range.address, size)
+    if (bytes.length === 0 && size > 0) return this.#error(`${this.#selected.level.name} has no memory at 0x${range.address.toString(16)}; monitor xlate says why`)
+    return binary ? `b${escapeBinary(bytes)}` : hexOf(bytes)
+  }
+
+  #writeMemory(text: string, binary: boolean): string {
+    const colon = text.indexOf(':'), range = colon < 0 ? undefined : parseRange(text.slice(0, colon))
+    const data = text.slice(colon + 1), bytes = binary ? unescapeBinary(data) : hexToBytes(data)
+    if (range === undefined || bytes === undefined) return this.#error('an address, a length and data are needed')
+    if (bytes.length !== range.length) return this.#error(`${bytes.length} bytes of data, ${range.length} announced`)
+    return this.#debugger.addresses.write(this.#selected, range.address, bytes) ? 'OK' : this.#error(`${this.#selected.level.name} has no memory at 0x${range.address.toString(16)}`)
+  }
+
+  #point(text: string, set: boolean): string {
+    // Conditions and commands behind `;` are not announced, so there are none.
+    const match = /^([0-9]),([0-9a-fA-F]{1,16}),([0-9a-fA-F]{1,8})/.exec(text)
+    if (match === null) return this.#error('type,address,kind are needed')
+    const [, type = '', digits, kind] = match, address = BigInt(`0x${digits}`), length = Number.parseInt(kind!, 16)
+    const { breakpoints } = this.#debugger, { level } = this.#selected
+    if (type === '0' || type === '1') {
+      if (set) breakpoints.setBreakpoint(level, address, type === '1')
+      else breakpoints.removeBreakpoint(level, address, type === '1')
+      return 'OK'
+    }
+    const watch = WATCH[type]
+    if (watch === undefined) return ''
+    if (length === 0 || length > MOST_WATCHED) return this.#error(`${length} bytes cannot be watched`)
+    if (set) breakpoints.setWatchpoint(level, address, length, watch)
+    else breakpoints.removeWatchpoint(level, address, length, watch)
+    return 'OK'
+  }
+
+  // ---- queries ----
+
+  #query(body: string): string | undefined {
+    const colon = body.search(/[:,;]/), name = colon < 0 ? body : body.slice(0, colon), rest = colon < 0 ? '' : body.slice(colon + 1)
+    switch (name) {
+      case 'qSupported': return this.#supported(rest)
+      case 'QStartNoAckMode': {
+        this.#reply('OK')
+        this.#acknowledge = false
+        return undefined
+      }
+      case 'qC': return `QC${this.#idOf(this.#selected)}`
+      case 'qAttached': return '1'
+      case 'qfThreadInfo': return `m${this.#visible().flatMap(({ threads }) => threads.map(thread => this.#idOf(thread))).join(',')}`
+      case 'qsThreadInfo': return 'l'
+      case 'qThreadExtraInfo': {
+        const id = parseThreadId(rest), thread = id === undefined ? undefined : this.#find(id)
+        return thread === undefined ? this.#error('no such thread') : hexOf(textToBytes(this.#debugger.levels.describe(thread)))
+      }
+      case 'qSymbol': return 'OK'
+      case 'qRcmd': return this.#monitor(rest)
+      case 'qXfer': return this.#transfer(rest)
+      default: return ''
+    }
+  }
+
+  #supported(text: string): string {
+    const features = new Set(text.split(';'))
+    this.#multiprocess = features.has('multiprocess+')
+    this.#errorMessages = features.has('error-message+')
+    this.#swbreak = features.has('swbreak+')
+    this.#hwbreak = features.has('hwbreak+')
+    this.#stopReply = this.#stopText(SIGNAL.TRAP, this.#selected, '')
+    return [
+      `PacketSize=${PACKET_SIZE.toString(16)}`, 'QStartNoAckMode+', 'multiprocess+', 'swbreak+', 'hwbreak+', 'vContSupported+', 'binary-upload+', 'error-message+',
+      'qXfer:features:read+', 'qXfer:threads:read+', 'qXfer:memory-map:read+', ...this.#options.reverse === undefined ? [] : ['ReverseStep+', 'ReverseContinue+'],
+    ].join(';')
+  }
+
+  #monitor(digits: string): string {
+    const bytes = hexToBytes(digits)
+    if (bytes === undefined) return this.#error('qRcmd is followed by hexadecimal digits')
+    const { symbolAt } = this.#options
+    const text = `${monitor({ debugger: this.#debugger, thread: this.#selected, symbolAt }, new TextDecoder().decode(bytes))}\n`
+    const encoded = hexOf(new TextEncoder().encode(text))
+    // As much as fits at a time; the last reply ends it.
+    for (let at = 0; at < encoded.length; at += MOST_BYTES) this.#reply(`O${encoded.slice(at, at + MOST_BYTES)}`)
+    return 'OK'
+  }
+
+  #transfer(text: string): string {
+    const match = /^([a-z-]+):read:([^:]*):([0-9a-fA-F]{1,8}),([0-9a-fA-F]{1,8})$/.exec(text)
+    if (match === null) return ''
+    const [, object, annex, offset, length] = match
+    const document = object === 'features' && annex === 'target.xml' ? this.#target.xml : object === 'threads' ? this.#threadsXml() : object === 'memory-map' ? MEMORY_MAP : undefined
+    if (document === undefined) return object === 'features' ? this.#error(`there is no ${annex}`) : ''
+    const from = Number.parseInt(offset!, 16), part = document.slice(from, from + Math.min(Number.parseInt(length!, 16), PACKET_SIZE - 64))
+    return `${from + part.length >= document.length ? 'l' : 'm'}${escapeBinary(textToBytes(part))}`
+  }
+
+  #threadsXml(): string {
+    const { levels } = this.#debugger
+    const lines = this.#visible().flatMap(({ threads }) => threads.map(thread => {
+      const pe = levels.peOf(thread)
+      return `<thread id="${this.#idOf(thread)}"${pe === undefined ? '' : ` core="${pe}"`} name="${thread.level.name}">${levels.describe(thread)}</thread>`
+    }))
+    return `<?xml version="1.0"?>\n<threads>\n${lines.join('\n')}\n</threads>\n`
+  }
+}
