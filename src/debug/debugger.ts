@@ -64,7 +64,7 @@ export class Debugger {
     this.levels = new Levels(machine)
     this.addresses = new Addresses(this.levels)
     const { tlb } = machine.cpu.engine
-    this.breakpoints = new Breakpoints(this.levels.hardware, (hi, lo) => tlb.invalidatePage(() => true, hi, lo))
+    this.breakpoints = new Breakpoints(this.levels.hardware, (hi, lo) => { tlb.invalidatePage(() => true, hi, lo) })
     this.traps = new TrapLog(this.levels.l0 !== undefined, pe => this.levels.threadOn(pe).level.name)
   }
 
@@ -76,8 +76,8 @@ export class Debugger {
     engine.observer = this.#observer
     core.debug = this.#hooks
     const before = this.#onEvent = core.onEvent
-    core.onEvent = before === undefined ? this.traps.sink : event => {
-      before(event)
+    core.onEvent = before === undefined ? this.traps.sink : (event, cycles) => {
+      before(event, cycles)
       this.traps.sink(event)
     }
   }

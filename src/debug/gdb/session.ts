@@ -62,7 +62,7 @@ export class GdbSession {
   constructor(options: SessionOptions) {
     this.#options = options
     this.#debugger = options.debugger
-    this.#debugger.attach()
+    begin(this.#debugger)
     this.#target = createTarget(this.#debugger.machine)
     this.#selected = this.#resumed = this.#debugger.levels.hardware.threads[this.#debugger.machine.cpu.core.pe.index]!
     this.#attached = new Set(this.#debugger.levels.all)
@@ -320,7 +320,7 @@ export class GdbSession {
     if (restart === undefined) return ''
     this.#debugger.detach()
     this.#debugger = restart()
-    this.#debugger.attach()
+    begin(this.#debugger)
     this.#target = createTarget(this.#debugger.machine)
     this.#selected = this.#resumed = this.#debugger.levels.hardware.threads[0]!
     this.#attached.clear()
@@ -475,4 +475,12 @@ export class GdbSession {
     }))
     return `<?xml version="1.0"?>\n<threads>\n${lines.join('\n')}\n</threads>\n`
   }
+}
+
+/** A machine that has not run yet is shown with the registers of its reset. */
+function begin(target: Debugger): void {
+  target.attach()
+  if (target.machine.instructions > 0) return
+  target.runTo(0, 0)
+  target.run()
 }
