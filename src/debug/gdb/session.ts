@@ -54,7 +54,15 @@ export class GdbSession {
   #stopReply = ''
   /** The thread that Ctrl-C is reported for: the one that was resumed last. */
   #resumed: Thread
+  /** Inferiors that GDB has, or is to be told of. */
   readonly #attached: Set<Level>
+  /**
+   * While GDB connects it is told of inferior 1 alone: it would take all others of that moment for copies of the first, without asking for
+   * their registers. From the first command on that is no part of connecting they are there.
+   */
+  #revealed = false
+  /** Levels that were looked at for new ones. */
+  #known = 0
   #running = false
   #interrupted = false
   end: SessionEnd | undefined
@@ -145,9 +153,11 @@ export class GdbSession {
   #ended(outcome: Outcome): void {
     switch (outcome.kind) {
       case 'off': case 'reset': case 'until': {
+        // One inferior at a time; the others can still be looked at.
+        const { level } = this.#resumed
         this.#running = false
-        this.#stopReply = this.#multiprocess ? `W00;process:${this.#resumed.level.id.toString(16)}` : 'W00'
-        this.#reply(this.#stopReply)
+        this.#attached.delete(level)
+        this.#reply(this.#stopReply = this.#multiprocess ? `W00;process:${level.id.toString(16)}` : 'W00')
         return
       }
       case 'unimplemented': this.#say(`unimplemented ${outcome.detail.what} ${outcome.detail.name} at PC 0x${outcome.detail.pc.toString(16)}, EL${outcome.detail.el}\n`); break
@@ -189,8 +199,9 @@ export class GdbSession {
   /** GDB without the multiprocess extension sees the machine alone. */
   #visible(): readonly Level[] {
     const { levels } = this.#debugger
-    if (!this.#multiprocess) return [levels.hardware]
-    for (const level of levels.all) if (level.table !== undefined && level.kind === 'nested') this.#attached.add(level)
+    if (!this.#multiprocess || !this.#revealed) return [levels.hardware].filter(level => this.#attached.has(level))
+    for (const level of levels.all.slice(this.#known)) this.#attached.add(level)
+    this.#known = levels.all.length
     return levels.all.filter(level => this.#attached.has(level))
   }
 
@@ -247,6 +258,7 @@ export class GdbSession {
   }
 
   #verbose(body: string): string | undefined {
+    if (/^v(Cont;|Attach|Run)/.test(body)) this.#revealed = true
     if (body === 'vCont?') return 'vCont;c;C;s;S;t;r'
     if (body.startsWith('vCont;')) return this.#continue(body.slice(6))
     if (body.startsWith('vKill;')) {
@@ -448,6 +460,7 @@ export class GdbSession {
 
   #monitor(digits: string): string {
     const bytes = hexToBytes(digits)
+    this.#revealed = true
     if (bytes === undefined) return this.#error('qRcmd is followed by hexadecimal digits')
     const { symbolAt } = this.#options
     const text = `${monitor({ debugger: this.#debugger, thread: this.#selected, symbolAt }, new TextDecoder().decode(bytes))}\n`
