@@ -7,6 +7,7 @@ import { doctorCommand } from './commands/doctor.ts'
 import { explainCommand } from './commands/explain.ts'
 import { fetchCommand } from './commands/fetch.ts'
 import { fitCommand } from './commands/fit.ts'
+import { gdbCommand } from './commands/gdb.ts'
 import { matrixCommand } from './commands/matrix.ts'
 import { paperCommand } from './commands/paper.ts'
 import { runCommand } from './commands/run.ts'
@@ -17,7 +18,7 @@ import { EXIT } from './exit-codes.ts'
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const routes = buildRouteMap<string, ImagesContext>({
-  routes: { paper: paperCommand, run: runCommand, stat: statCommand, trace: traceCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
+  routes: { paper: paperCommand, run: runCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [

@@ -10,6 +10,7 @@ import type { TraceSink } from '../trace/event.ts'
 import { createL0, type Paravirtualised, type VmEnd } from '../vmm/index.ts'
 import { connectConsole, type Console } from './console.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { GdbServer, type GdbAddress } from './gdb-server.ts'
 import { loadImage, type LoadedImage } from './loaded-image.ts'
 import { openPlugs } from './plugs.ts'
 import { executedText, leftSites, rewritingText } from './rewriting-text.ts'
@@ -29,6 +30,8 @@ export interface SessionOptions {
   readonly enough?: () => boolean
   /** Right after the machine is made and before it runs. */
   readonly onMachine?: (machine: Machine) => void
+  /** GDB may connect here; with `wait` nothing runs before it says so. */
+  readonly gdb?: { readonly address: GdbAddress, readonly wait: boolean } | undefined
   /** Everything an image has printed. */
   readonly onConsole?: (byte: number) => void
 }
@@ -114,7 +117,11 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
       }
     }
     options.onMachine?.(machine)
-    return await runToTheEnd(machine, flags, running, terminal, () => reached, options.enough ?? (() => false))
+    const gdb = options.gdb === undefined ? undefined
+      : await GdbServer.listen({ machine, ...options.gdb, symbolAt: pc => first.loaded.elf?.symbolize(pc), say: text => { process.stderr.write(`nidus: ${text}\n`) } })
+    try {
+      return await runToTheEnd(machine, flags, running, terminal, () => reached, options.enough ?? (() => false), gdb)
+    } finally { gdb?.close() }
   } finally { close() }
 }
 
@@ -148,14 +155,16 @@ function tellRewriting(result: Paravirtualised, who: string): void {
   if (text !== undefined) process.stderr.write(`nidus: ${who}to be rewritten, ${text}\n${leftSites(result).map(line => `  left: ${line}\n`).join('')}`)
 }
 
-async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly Running[], terminal: Console, reached: () => boolean, enough: () => boolean): Promise<Finished> {
+async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly Running[], terminal: Console, reached: () => boolean, enough: () => boolean, gdb: GdbServer | undefined): Promise<Finished> {
   const deadline = flags.timeout === undefined ? Infinity : performance.now() + flags.timeout * 1000
   const finished = (outcome: Finished['outcome'], code: ExitCode, message?: string): Finished =>
     ({ machine, outcome, code, messages: [...(message === undefined ? [] : [message]), ...executedTexts(running)], codes: running.map(() => code), rewritings: running.map(({ rewriting }) => rewriting) })
   for (;;) {
+    await gdb?.standing()
+    if (gdb?.killed === true) return finished('off', EXIT.done, 'ended by GDB')
     // Time, not instructions: a guest that only traps executes few. Where a run is cut is not seen by the guest.
     const end = Math.min(deadline, performance.now() + SLICE)
-    const outcome = machine.run({ interrupted: () => performance.now() > end })
+    const limits = { interrupted: () => performance.now() > end }, outcome = gdb?.run(limits) ?? machine.run(limits)
     if (reached()) return verdict(machine, { kind: 'until', text: '' }, running)
     if (outcome.kind !== 'idle' && outcome.kind !== 'interrupted') return verdict(machine, outcome, running)
     if (enough()) return finished('enough', EXIT.done)
@@ -166,7 +175,7 @@ async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly 
     const bytes = terminal.bytes()
     const vm = terminal.selected()
     if (bytes.length > 0) machine.post({ device: `${flags.on === 'vm' ? `vm${vm}.` : ''}${running[vm]!.flags.virtioConsole ? 'console0' : 'uart0'}`, kind: 'data', id: 0, bytes })
-    else if (outcome.kind === 'idle' && deadline === Infinity && !process.stdin.isTTY) {
+    else if (outcome.kind === 'idle' && deadline === Infinity && !process.stdin.isTTY && gdb === undefined) {
       return finished(outcome.kind, EXIT.guestDied, 'every CPU waits for an interrupt and nothing is left that could raise one')
     }
   }

@@ -1,8 +1,10 @@
 /** `nidus run`: images on the bare machine or in VMs of L0. */
 import { buildCommand } from '@stricli/core'
+import { BadInput } from '../../arch/bad-input.ts'
 import { UNIT_COSTS } from '../../arch/cost.ts'
 import { ExitStatistics } from '../../trace/exit-statistics.ts'
 import { parseOthers, type ImagesContext } from '../and.ts'
+import { gdbAddress, type GdbAddress } from '../gdb-server.ts'
 import { IMAGE_PARAMETER, RUN_FLAGS, type RunFlags } from '../run-flags.ts'
 import { runSession, type Finished } from '../session.ts'
 import { exitTables } from '../stat-tables.ts'
@@ -10,6 +12,8 @@ import { exitTables } from '../stat-tables.ts'
 interface Flags extends RunFlags {
   readonly stat: boolean
   readonly json: boolean
+  readonly gdb?: GdbAddress
+  readonly wait: boolean
 }
 
 /** Of every command that runs images. */
@@ -43,13 +47,17 @@ export const runCommand = buildCommand({
     flags: {
       ...RUN_FLAGS,
       stat: { kind: 'boolean', brief: 'Print exits by level and reason at the end, as nidus stat does', default: false, withNegated: false },
+      gdb: { kind: 'parsed', parse: gdbAddress, brief: 'Let GDB connect to this port or unix socket (see nidus gdb --help)', optional: true, placeholder: 'PORT|PATH' },
+      wait: { kind: 'boolean', brief: 'With --gdb: run nothing before GDB says so', default: false, withNegated: false },
       json: { kind: 'boolean', brief: 'End with one line of JSON on stderr', default: false, withNegated: false },
     },
     positional: { kind: 'tuple', parameters: [IMAGE_PARAMETER] },
   },
   async func(this: ImagesContext, flags: Flags, path: string) {
     const statistics = new ExitStatistics(() => performance.now())
-    const finished = await runSession(flags, [{ flags, path }, ...await parseOthers(this.others)], { hash: flags.json, onEvent: flags.stat || flags.json ? statistics.sink : undefined })
+    const gdb = flags.gdb === undefined ? undefined : { address: flags.gdb, wait: flags.wait }
+    if (gdb === undefined && flags.wait) throw new BadInput('--wait', 'it needs --gdb')
+    const finished = await runSession(flags, [{ flags, path }, ...await parseOthers(this.others)], { hash: flags.json, gdb, onEvent: flags.stat || flags.json ? statistics.sink : undefined })
     if (finished === undefined) return
     for (const message of finished.messages) process.stderr.write(`nidus: ${message}\n`)
     if (flags.stat) process.stderr.write(`${exitTables(statistics, { by: 'level', costs: UNIT_COSTS.name })}\n`)

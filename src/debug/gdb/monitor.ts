@@ -4,6 +4,7 @@ import { traceText } from '../address.ts'
 import type { Debugger } from '../debugger.ts'
 import type { Thread } from '../levels.ts'
 import { readSystemRegister, systemRegistersOf } from '../system-registers.ts'
+import { registersOf } from '../thread-registers.ts'
 import { trapsText } from '../trap-log.ts'
 
 const HELP = [
@@ -36,8 +37,15 @@ export function monitor({ debugger: target, thread, symbolAt }: MonitorContext, 
 }
 
 function xlate(target: Debugger, thread: Thread, text: string | undefined): string {
-  if (text === undefined || !/^(0x[0-9a-fA-F]{1,16}|[0-9]{1,20})$/.test(text)) return 'xlate ADDRESS: a number, 0x... or decimal'
-  return traceText(target.addresses.trace(thread, BigInt.asUintN(64, BigInt(text))))
+  const address = addressOf(target, thread, text ?? '')
+  return address === undefined ? 'xlate ADDRESS: a number (0x... or decimal), pc, sp or x0 to x30' : traceText(target.addresses.trace(thread, address))
+}
+
+function addressOf(target: Debugger, thread: Thread, text: string): bigint | undefined {
+  if (/^(0x[0-9a-fA-F]{1,16}|[0-9]{1,20})$/.test(text)) return BigInt.asUintN(64, BigInt(text))
+  const name = /^\$?(pc|sp|x([12]?[0-9]|30))$/.exec(text), registers = registersOf(target.levels, thread)
+  if (name === null) return undefined
+  return name[1] === 'pc' ? registers.pc() : name[1] === 'sp' ? registers.sp() : registers.x(Number(name[2]))
 }
 
 function whoTrapped(target: Debugger, words: readonly string[], symbolAt: MonitorContext['symbolAt']): string {

@@ -22,7 +22,7 @@ function groupOf({ name, minimumEL }: Row): string {
   if (/^IC[CHV]_/.test(name)) return 'gic'
   if (/^(ID_|MIDR|MPIDR|REVIDR|AIDR|CTR_|DCZID|CLIDR|CCSIDR|CSSELR|MVFR)/.test(name)) return 'id'
   if (name.startsWith('CNT')) return 'timer'
-  if (/^PM/.test(name)) return 'pmu'
+  if (name.startsWith('PM')) return 'pmu'
   if (/^(DBG|MD|OS)/.test(name)) return 'debug'
   return `el${minimumEL}`
 }
