@@ -474,10 +474,10 @@ export class GdbSession {
     const match = /^([a-z-]+):read:([^:]*):([0-9a-fA-F]{1,8}),([0-9a-fA-F]{1,8})$/.exec(text)
     if (match === null) return ''
     const [, object, annex, offset, length] = match
-    const document = object === 'features' && annex === 'target.xml' ? this.#target.xml : object === 'threads' ? this.#threadsXml() : object === 'memory-map' ? MEMORY_MAP : undefined
-    if (document === undefined) return object === 'features' ? this.#error(`there is no ${annex}`) : ''
-    const from = Number.parseInt(offset!, 16), part = document.slice(from, from + Math.min(Number.parseInt(length!, 16), PACKET_SIZE - 64))
-    return `${from + part.length >= document.length ? 'l' : 'm'}${escapeBinary(textToBytes(part))}`
+    const xml = object === 'features' && annex === 'target.xml' ? this.#target.xml : object === 'threads' ? this.#threadsXml() : object === 'memory-map' ? MEMORY_MAP : undefined
+    if (xml === undefined) return object === 'features' ? this.#error(`there is no ${annex}`) : ''
+    const from = Number.parseInt(offset!, 16), part = xml.slice(from, from + Math.min(Number.parseInt(length!, 16), PACKET_SIZE - 64))
+    return `${from + part.length >= xml.length ? 'l' : 'm'}${escapeBinary(textToBytes(part))}`
   }
 
   #threadsXml(): string {
