@@ -264,7 +264,9 @@ export class Cpu {
   /** ERET to `address`, and the Illegal Execution State exception that may follow at once. */
   returnFromException(address: bigint): void {
     this.exceptions.exceptionReturn(address)
-    if ((this.engine.state.pstate & PSTATE.IL) !== 0) this.exceptions.illegalState()
+    const { state } = this.engine
+    // A fault of the fetch at the target comes first (Arm ARM, synchronous exception prioritization).
+    if ((state.pstate & PSTATE.IL) !== 0 && this.memory.fetchPage(state.pcHigh, state.pcLow) >= 0) this.exceptions.illegalState()
     if (this.isStepping()) this.core.endTurn()
     else this.interrupts.check()
   }

@@ -72,10 +72,18 @@ export class MemoryAccess {
   // ---- fetch ----
 
   fetch(vaHi: number, vaLo: number): void {
+    const page = this.fetchPage(vaHi, vaLo)
+    if (page < 0) return
+    this.#noteGlobal(this.#view, vaHi, this.#out)
+    this.#core.engine.fillFetch(vaHi, vaLo, page, this.#out.pageShift)
+  }
+
+  /** Physical address of the page that an instruction at this address is in; -1 after taking the exception that its fetch causes. */
+  fetchPage(vaHi: number, vaLo: number): number {
     const core = this.#core, out = this.#out
     if ((vaLo & 3) !== 0) {
       this.#exceptions.synchronous(syndrome.pcAlignment(), { far: toVa(vaHi, vaLo) })
-      return
+      return -1
     }
     if (core.debug !== undefined && core.debug.holdsFetch(vaHi, vaLo)) {
       core.engine.pause('before')
@@ -84,18 +92,15 @@ export class MemoryAccess {
     const view = this.#view
     if (!translate(view.stage1, view.stage2, vaHi, vaLo, ACCESS.execute | (core.el === 0 ? ACCESS.unprivileged : 0), this.memory, out)) {
       this.#instructionAbort(out, vaHi, vaLo)
-      return
+      return -1
     }
     const page = out.pa - out.pa % PAGE
-    if (!core.engine.ram.contains(page, PAGE)) {
-      out.status = FSC.SyncExternal
-      out.stage = 1
-      out.s1ptw = false
-      this.#instructionAbort(out, vaHi, vaLo)
-      return
-    }
-    this.#noteGlobal(view, vaHi, out)
-    core.engine.fillFetch(vaHi, vaLo, page, out.pageShift)
+    if (core.engine.ram.contains(page, PAGE)) return page
+    out.status = FSC.SyncExternal
+    out.stage = 1
+    out.s1ptw = false
+    this.#instructionAbort(out, vaHi, vaLo)
+    return -1
   }
 
   #instructionAbort(out: Translation, vaHi: number, vaLo: number): void {

@@ -9,7 +9,10 @@ export const ABSENT_FEATURES = [
   'FEAT_RME', 'FEAT_RNG', 'FEAT_S1PIE', 'FEAT_S1POE', 'FEAT_S2PIE', 'FEAT_S2POE', 'FEAT_SCTLR2', 'FEAT_SEL2', 'FEAT_SME', 'FEAT_SPE', 'FEAT_SPEv1p2', 'FEAT_SPE_FDS', 'FEAT_SPECRES', 'FEAT_SPECRES2',
   'FEAT_SPMU', 'FEAT_SSBS', 'FEAT_SVE', 'FEAT_SYSREG128', 'FEAT_TCR2', 'FEAT_THE', 'FEAT_ThumbEE', 'FEAT_TRBE', 'FEAT_TRF', 'FEAT_TTCNP', 'FEAT_TWED', 'FEAT_WFxT', 'FEAT_XS',
   'FEAT_XNX', 'FEAT_PFAR', 'FEAT_ITE', 'FEAT_SRMASK', 'FEAT_EBEP', 'FEAT_Debugv8p9', 'FEAT_BTI', 'FEAT_MTE3', 'FEAT_E2H0', 'FEAT_HPMN0', 'FEAT_STEP2', 'FEAT_SEBEP', 'FEAT_MOPS',
-  'FEAT_RASv2', 'FEAT_PMUv3_ICNTR', 'FEAT_PMUv3_SS', 'NUM_BRPS', 'NUM_WRPS',
+  'FEAT_RASv2', 'FEAT_PMUv3_ICNTR', 'FEAT_PMUv3_SS', 'NUM_BRPS', 'NUM_WRPS', 'NUM_PREBITS',
 ] as const
-/** `NUM_BRPS` and `NUM_WRPS` stand for breakpoint and watchpoint registers beyond the implemented number. */
+/**
+ * `NUM_BRPS` and `NUM_WRPS` stand for breakpoint and watchpoint registers beyond the implemented number, `NUM_PREBITS` for the active
+ * priorities registers of more than 5 preemption bits.
+ */
 export type AbsentFeature = (typeof ABSENT_FEATURES)[number]

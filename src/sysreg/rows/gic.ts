@@ -18,6 +18,9 @@ const ich = (fields: string | undefined, offset: number | undefined, more: RowOp
   ...(offset === undefined ? {} : { vncr: { offset, when: 'always' } as const }), neve: { as: 'cached' }, ...more,
 })
 
+/** With 5 bits of preemption only the first active priorities register exists (IHI0069, ICC_AP1R<n>_EL1: "UNDEFINED"). */
+const prebits = (n: number): RowOptions => n === 0 ? {} : { feature: 'NUM_PREBITS' }
+
 const INTID = 'INTID 23:0'
 const LR = 'vINTID 31:0, pINTID 44:32, Priority 55:48, Group 60, HW 61, State 63:62'
 
@@ -27,8 +30,8 @@ export const GIC_ROWS = {
   ICC_EOIR0_EL1: register(3, 0, 12, 8, 1, group0({ access: 'WO', fields: INTID })),
   ICC_HPPIR0_EL1: register(3, 0, 12, 8, 2, group0({ access: 'RO', fields: INTID })),
   ICC_BPR0_EL1: register(3, 0, 12, 8, 3, group0({ fields: 'BinaryPoint 2:0' })),
-  ...numbered('ICC_AP0R', '_EL1', 4, n => register(3, 0, 12, 8, 4 + n, group0({ fields: 'P 31:0' }))),
-  ...numbered('ICC_AP1R', '_EL1', 4, n => register(3, 0, 12, 9, n, group1({ fields: 'P 31:0' }))),
+  ...numbered('ICC_AP0R', '_EL1', 4, n => register(3, 0, 12, 8, 4 + n, group0({ fields: 'P 31:0', ...prebits(n) }))),
+  ...numbered('ICC_AP1R', '_EL1', 4, n => register(3, 0, 12, 9, n, group1({ fields: 'P 31:0', ...prebits(n) }))),
   ICC_DIR_EL1: register(3, 0, 12, 11, 1, icc([GIC.TC, GIC.TDIR], ['IMO', 'FMO'], { access: 'WO', fields: INTID })),
   ICC_RPR_EL1: register(3, 0, 12, 11, 3, common({ access: 'RO', fields: 'Priority 7:0' })),
   ICC_SGI1R_EL1: register(3, 0, 12, 11, 5, sgi()),
@@ -45,8 +48,8 @@ export const GIC_ROWS = {
   ICC_NMIAR1_EL1: register(3, 0, 12, 9, 5, { feature: 'FEAT_GICv3_NMI', access: 'RO' }),
   ICC_SRE_EL2: register(3, 4, 12, 9, 5, { feature: 'GICv3', fields: 'RES1 2:0, Enable 3', reset: 0xfn, effect: 'interrupt' }),
 
-  ...numbered('ICH_AP0R', '_EL2', 4, n => register(3, 4, 12, 8, n, ich('P 31:0', 0x480 + 8 * n))),
-  ...numbered('ICH_AP1R', '_EL2', 4, n => register(3, 4, 12, 9, n, ich('P 31:0', 0x4a0 + 8 * n))),
+  ...numbered('ICH_AP0R', '_EL2', 4, n => register(3, 4, 12, 8, n, ich('P 31:0', 0x480 + 8 * n, prebits(n)))),
+  ...numbered('ICH_AP1R', '_EL2', 4, n => register(3, 4, 12, 9, n, ich('P 31:0', 0x4a0 + 8 * n, prebits(n)))),
   ICH_HCR_EL2: register(3, 4, 12, 11, 0, ich('En 0, UIE 1, LRENPIE 2, NPIE 3, VGrp0EIE 4, VGrp0DIE 5, VGrp1EIE 6, VGrp1DIE 7, TC 10, TALL0 11, TALL1 12, TSEI 13, TDIR 14, EOIcount 31:27', 0x4c0)),
   ICH_VTR_EL2: register(3, 4, 12, 11, 1, ich('ListRegs 4:0, TDS 19, nV4 20, A3V 21, SEIS 22, IDbits 25:23, PREbits 28:26, PRIbits 31:29', undefined, { access: 'RO', neve: { as: 'cached', offset: 0xc40 } })),
   ICH_MISR_EL2: register(3, 4, 12, 11, 2, ich('EOI 0, U 1, LRENP 2, NP 3, VGrp0E 4, VGrp0D 5, VGrp1E 6, VGrp1D 7', undefined, { access: 'RO', neve: { as: 'cached', offset: 0xc48 } })),

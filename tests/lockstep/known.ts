@@ -1,0 +1,79 @@
+/** Differences that are explained: QEMU's own, with the Arm ARM's words against them, and features that one of the two lacks. */
+import { ecOf, EC } from '../../src/arch/esr.ts'
+import type { Difference, StepState } from '../../src/debug/lockstep/stepper.ts'
+import { SP } from '../../src/debug/lockstep/stepper.ts'
+import { rowByKey } from '../../src/sysreg/index.ts'
+
+export interface Situation {
+  readonly word: number
+  readonly el: number
+  /** Name of the register or instruction of MRS, MSR, SYS. */
+  readonly name: string | undefined
+  readonly found: readonly Difference[]
+  /** QEMU's state after the step. */
+  readonly theirs: StepState
+  /** The first difference of that kind. */
+  difference(what: string): Difference | undefined
+}
+
+interface Known {
+  readonly reason: string
+  /** QEMU can go on with our general registers; otherwise the program ends here. */
+  readonly mend: boolean
+  readonly applies: (situation: Situation) => boolean
+}
+
+const ERET = 0xd69f_03e0, PAN = 0x40_0000n, IL = 0x10_0000n
+const isLoadFromSp = (word: number): boolean => (word >>> 22) === 0x3e5 && ((word >>> 5) & 31) === 31
+const isVectorOf2 = (pc: bigint): boolean => (pc & 0xff00n) >= 0x6800n
+/** The instruction is an MRS of a syndrome, and the two values are these. */
+const syndromes = ({ name, word, found }: Situation): readonly [ours: number, theirs: number] | undefined =>
+  name !== undefined && /^ESR_EL[12]$/.test(name) && found.length === 1 && found[0]!.what === `X${word & 31}` ? [Number(found[0]!.ours & 0xffff_ffffn), Number(found[0]!.theirs & 0xffff_ffffn)] : undefined
+
+export const KNOWN: readonly Known[] = [
+  {
+    reason: 'QEMU 10: PMU accesses that PMUSERENR_EL0 allows, and PMCR_EL0, do not look at MDCR_EL2.{TPM,TPMCR} (PMCCNTR_EL0, PMCR_EL0: "if EL2Enabled() && MDCR_EL2.TPM == 1 then AArch64.SystemAccessTrap(EL2, 0x18)")',
+    mend: false,
+    applies: ({ name, difference }) => name !== undefined && /^PM\w+_EL0$/.test(name) && isVectorOf2(difference('PC')?.ours ?? 0n),
+  },
+  {
+    reason: 'QEMU 10 exchanges Op1 and Op2 in the syndrome of MSR DAIFSet and DAIFClr trapped from EL0 (ESR_ELx, ISS encoding for a trapped MSR, MRS or System instruction)',
+    mend: true,
+    applies: situation => {
+      const values = syndromes(situation)
+      return values !== undefined && ecOf(values[0]) === EC.SystemRegister && ((values[0] >> 10) & 0xf) === 4 && ((values[0] >> 20) & 3) === 0 && ((values[0] >> 5) & 31) === 31
+        && ((values[0] >> 17) & 7) === ((values[1] >> 14) & 7) && ((values[0] >> 14) & 7) === ((values[1] >> 17) & 7)
+    },
+  },
+  {
+    reason: 'FEAT_IDST, which no profile has: reads of the identification space at EL0 are UNDEFINED with EC 0, with it EC 0x18',
+    mend: true,
+    applies: situation => {
+      const values = syndromes(situation)
+      return values !== undefined && ecOf(values[0]) === EC.Unknown && ecOf(values[1]) === EC.SystemRegister && ((values[1] >> 20) & 3) === 3 && ((values[1] >> 10) & 0xf) === 0
+    },
+  },
+  {
+    reason: 'QEMU 10 keeps PSTATE.PAN over an illegal exception return (SetPSTATEFromPSR: PAN is reinstated "regardless of illegal exception return")',
+    mend: true,
+    applies: ({ word, found, name }) => found.length === 1 && (
+      (word === ERET && found[0]!.what === 'PSTATE' && ((found[0]!.ours ^ found[0]!.theirs) & 0x0fff_ffffn) === PAN)
+      || (name !== undefined && /^SPSR_EL[12]$/.test(name) && (found[0]!.ours & IL) !== 0n && (found[0]!.ours ^ found[0]!.theirs) === PAN)),
+  },
+  {
+    reason: 'QEMU 10 has no SP alignment check (SCTLR_ELx.SA, SA0)',
+    mend: false,
+    applies: ({ word, theirs, difference }) => isLoadFromSp(word) && (theirs.x[SP]! & 15n) !== 0n && difference('PC') !== undefined,
+  },
+  {
+    reason: 'QEMU 10 performs DC ZVA on Device memory (DC ZVA: "generates an Alignment fault")',
+    mend: false,
+    applies: ({ name, difference }) => name === 'DC ZVA' && (difference('PC')?.ours ?? 0n) !== (difference('PC')?.theirs ?? 0n),
+  },
+]
+
+export function knownDifference(word: number, el: number, found: readonly Difference[], theirs: StepState): Known | undefined {
+  const name = (word >>> 22) === 0x354 ? rowByKey((word >>> 5) & 0xffff)?.name : undefined
+  const situation: Situation = { word, el, name, found, theirs, difference: what => found.find(each => each.what === what) }
+  return KNOWN.find(({ applies }) => applies(situation))
+}
