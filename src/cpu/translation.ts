@@ -72,10 +72,15 @@ export class MemoryAccess {
   // ---- fetch ----
 
   fetch(vaHi: number, vaLo: number): void {
+    const core = this.#core
+    if ((vaLo & 3) === 0 && core.debug !== undefined && core.debug.holdsFetch(vaHi, vaLo)) {
+      core.engine.pause('before')
+      return
+    }
     const page = this.fetchPage(vaHi, vaLo)
     if (page < 0) return
     this.#noteGlobal(this.#view, vaHi, this.#out)
-    this.#core.engine.fillFetch(vaHi, vaLo, page, this.#out.pageShift)
+    core.engine.fillFetch(vaHi, vaLo, page, this.#out.pageShift)
   }
 
   /** Physical address of the page that an instruction at this address is in; -1 after taking the exception that its fetch causes. */
@@ -84,10 +89,6 @@ export class MemoryAccess {
     if ((vaLo & 3) !== 0) {
       this.#exceptions.synchronous(syndrome.pcAlignment(), { far: toVa(vaHi, vaLo) })
       return -1
-    }
-    if (core.debug !== undefined && core.debug.holdsFetch(vaHi, vaLo)) {
-      core.engine.pause('before')
-      return
     }
     const view = this.#view
     if (!translate(view.stage1, view.stage2, vaHi, vaLo, ACCESS.execute | (core.el === 0 ? ACCESS.unprivileged : 0), this.memory, out)) {

@@ -77,6 +77,14 @@ describe('exceptions to EL1', () => {
     expect(Number(x(23)) & PSTATE.IL).toBe(PSTATE.IL)
   })
 
+  test('a fault of the fetch comes before the Illegal Execution state exception of an illegal return', () => {
+    const p = withHandler(0x200, q => q.set('SPSR_EL1', MODE.EL2h).set('ELR_EL1', BASE + 0x1002).eret())
+    const { x } = el1(p)
+    expect(esr(x(20)).ec).toBe(EC.PCAlignment)
+    expect(x(21)).toBe(BigInt(BASE + 0x1002))
+    expect(Number(x(23)) & PSTATE.IL).toBe(PSTATE.IL)
+  })
+
   test('FP is disabled by CPACR_EL1', () => {
     const { x } = el1(withHandler(0x200, q => q.insn('LDR (immediate, SIMD&FP, unsigned offset)', { size: 0, opc1: 1, Rn: 1 })))
     expect(esr(x(20)).ec).toBe(EC.FPAdvSIMD)

@@ -152,6 +152,7 @@ describe('traps', () => {
     expect(['TLBI VMALLE1OS', 'TLBI VMALLE1IS'].map(name => at1('TTLBOS', name))).toEqual(['trap2', 'run'])
   })
   test('MDCR_EL2', () => {
+    check('v8.0', 0, 'HCR_EL2.TGE', { MDCCSR_EL0: 'trap2, -', DBGDTR_EL0: 'trap2' })
     check('v8.0', 1, 'MDCR_EL2.TDE', { 'MDSCR_EL1 OSDLR_EL1': 'trap2', 'OSLSR_EL1 MDRAR_EL1': 'trap2, -' })
     check('v8.0', 1, 'MDCR_EL2.TDA', { 'MDSCR_EL1 DBGBVR0_EL1': 'trap2', OSDLR_EL1: 'reg' })
     check('v8.0', 1, 'MDCR_EL2.TPM', { 'PMSELR_EL0 PMUSERENR_EL0 PMCR_EL0 PMEVCNTR7_EL0': 'trap2' })

@@ -112,9 +112,9 @@ export const CPTR = {
 } as const
 
 const EL01: readonly EL[] = [0, 1]
-/** MDCR_EL2 debug traps; TDE=1 makes TDRA, TDOSA and TDA behave as 1. */
+/** MDCR_EL2 debug traps; TDE=1 makes TDRA, TDOSA and TDA behave as 1, and HCR_EL2.TGE=1 makes TDE behave as 1 (MDCR_EL2.TDE). */
 const mdcrDebug = (field: string, from: readonly EL[]): readonly TrapRule[] => [
-  rule('MDCR_EL2', 'TDE', from, 2, 'set'), rule('MDCR_EL2', field, from, 2, 'set'),
+  rule('MDCR_EL2', 'TDE', from, 2, 'set'), rule('MDCR_EL2', field, from, 2, 'set'), ...(from.includes(0) ? [rule('HCR_EL2', 'TGE', [0], 2, 'set')] : []),
 ]
 
 export const MDCR = {
