@@ -1,9 +1,10 @@
 /** Stage 2 faults of a VM in its own memory: mapped on demand, 2 MiB at a time where the slot allows. */
-import { parseDataAbort } from '../arch/esr.ts'
+import { parseDataAbort, syndrome } from '../arch/esr.ts'
 import type { ExitContext } from './exits.ts'
 import type { Exit } from './exit.ts'
 import type { MemorySlot } from './guest-memory.ts'
-import { injectExternalAbort } from './inject.ts'
+import { injectExternalAbort, injectHere } from './inject.ts'
+import { executeNever } from './nested/execute-never.ts'
 import { withVmid } from './nested/shadow-stage2.ts'
 import { IGNORED, resume } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
@@ -15,9 +16,9 @@ import { WORK } from './work.ts'
 const BLOCK = 2 ** 21
 const S1PTW = 1 << 7
 
-export function mapGuestPage(_core: ExitContext, vcpu: Vcpu, exit: Exit, ipa: number, slot: MemorySlot, fetch: boolean): Outcome {
+export function mapGuestPage(core: ExitContext, vcpu: Vcpu, exit: Exit, ipa: number, slot: MemorySlot, fetch: boolean): Outcome {
   const { vm, nested } = vcpu, { host } = vcpu.pe
-  const rewritten = slot.kind === 'ram' ? rewrittenCode(vcpu, exit, ipa, fetch) : undefined
+  const rewritten = slot.kind === 'ram' ? rewrittenCode(core, vcpu, exit, ipa, fetch) : undefined
   if (rewritten !== undefined) return rewritten
   const own = vcpu.context.kind === 'vEL2' ? nested!.ownStage2 : undefined
   const table = own ?? vm.stage2, code = slot.kind === 'ram' ? vm.codePages : undefined
@@ -37,7 +38,7 @@ export function mapGuestPage(_core: ExitContext, vcpu: Vcpu, exit: Exit, ipa: nu
 }
 
 /** Of a rewritten guest hypervisor: a fetch at virtual EL2 makes a page code, a write from anywhere makes it data. Undefined: neither. */
-function rewrittenCode(vcpu: Vcpu, exit: Exit, ipa: number, fetch: boolean): Outcome | undefined {
+function rewrittenCode(core: ExitContext, vcpu: Vcpu, exit: Exit, ipa: number, fetch: boolean): Outcome | undefined {
   const { vm, nested, pe: { host } } = vcpu, { codePages } = vm, atVirtualEL2 = vcpu.context.kind === 'vEL2'
   // A fetch that fails in its table walk reads the table.
   if (codePages === undefined || (fetch && (exit.iss & S1PTW) !== 0)) return undefined
@@ -45,6 +46,8 @@ function rewrittenCode(vcpu: Vcpu, exit: Exit, ipa: number, fetch: boolean): Out
     if (!atVirtualEL2) return undefined
     if (nested!.oneStep.want(vcpu, ipa)) return resume('step over a write to its own page')
     if (codePages.has(ipa)) return undefined
+    const never = executeNever(core, vcpu, exit.far)
+    if (never !== undefined) return injectHere(vcpu, syndrome.instructionAbort(true, never), 'inject: execute-never at EL2', { far: exit.far })
     return codePages.execute(host, ipa) ? resume('rewrite') : injectExternalAbort(vcpu, true, false, false, exit.far)
   }
   const { write, cm } = parseDataAbort(exit.iss)

@@ -158,16 +158,94 @@ function image(): Uint8Array {
   return bytes
 }
 
+/** The same under L1's own tables: code is read-only and executable, and a second mapping of all of it is writable and execute-never. */
+function mappedImage(): Uint8Array {
+  const a = new Assembler(), ALIAS = 0x4000_0000n
+  const header = (): void => {
+    a.b('start')
+    a.word(NOP, 0, 0, 0, 0, 0xa, 0, 0, 0, 0, 0, 0, 0, 0x644d_5241, 0)
+  }
+  const patch = (label: string, words: readonly number[]): void => words.forEach((word, i) => {
+    a.adr(0, label)
+    a.mov(1, ALIAS)
+    a.addShifted(0, 0, 1, 0)
+    a.mov(1, BigInt(word))
+    a.store(1, 0, 2, i)
+    a.adr(0, label)
+    synchronise(a)
+  })
+  header()
+  a.align(2048)
+  a.label('vectors')
+  while (a.size % 2048 !== 0x200) a.nop()
+  // EC - 0x20 and the level of a Permission fault; back to the caller.
+  a.mrs(key('ESR_EL2'), 2)
+  a.shiftRight(0, 2, 26)
+  a.low(0, 0, 5)
+  digit(a)
+  a.low(0, 2, 6)
+  a.subImmediate(0, 0, 12)
+  digit(a)
+  a.msr(key('ELR_EL2'), 30)
+  a.eret()
+  a.align(4096)
+  a.label('start')
+  for (const [name, value] of [['TPIDR_EL2', 5n], ['HCR_EL2', RW], ['MAIR_EL2', 0x04ffn], ['TCR_EL2', 0x8080_0000n | (2n << 16n) | (3n << 12n) | (1n << 10n) | (1n << 8n) | 25n]] as const) {
+    a.mov(0, value)
+    a.msr(key(name), 0)
+  }
+  for (const [name, label] of [['VBAR_EL2', 'vectors'], ['TTBR0_EL2', 'table']] as const) {
+    a.adr(0, label)
+    a.msr(key(name), 0)
+  }
+  a.isb()
+  a.mov(0, 0x30c5_1835n)
+  a.msr(key('SCTLR_EL2'), 0)
+  a.isb()
+  // 5 7 5: through the second mapping, before, between and after executions.
+  for (const words of [[mrs('TPIDR_EL2', 0), RET], [movz(7), RET], [NOP, mrs('TPIDR_EL2', 0), RET]]) {
+    patch('other', words)
+    a.bl('other')
+    digit(a)
+  }
+  // 1 1: data is not executed by the mapping that is execute-never, and 9, executed by the other.
+  a.adr(2, 'data')
+  a.mov(1, ALIAS)
+  a.addShifted(2, 2, 1, 0)
+  a.op('BLR', { Rn: 2 })
+  a.bl('data')
+  digit(a)
+  a.mov(0, 0x8400_0008n)
+  a.smc(0)
+  a.align(4096)
+  a.label('other')
+  for (let i = 0; i < 1024; i++) a.word(0)
+  a.label('data')
+  a.word(movz(9), RET)
+  a.align(4096)
+  a.label('table')
+  const entry = (value: bigint): void => a.word(Number(value & 0xffff_ffffn), Number(value >> 32n))
+  const AF = 1n << 10n, SHARED = 3n << 8n, READ_ONLY = 1n << 7n, AP1 = 1n << 6n, XN = 1n << 54n
+  entry(AF | AP1 | XN | (1n << 2n) | 1n)
+  entry(0x4000_0000n | AF | SHARED | READ_ONLY | AP1 | 1n)
+  entry(0x4000_0000n | AF | SHARED | AP1 | XN | 1n)
+  for (let i = 3; i < 512; i++) entry(0n)
+  const bytes = a.finish()
+  new DataView(bytes.buffer).setBigUint64(16, BigInt(bytes.length), true)
+  return bytes
+}
+const MAPPED_MEANT = '575' + '11' + '9'
+
 const MEANT = '2' + '5' + '35' + '27' + '5' + '5' + '42' + '9' + '18'
 
-function run(profile: 'v8.0' | 'v8.3', paravirt?: 'nv' | 'neve') {
+function run(profile: 'v8.0' | 'v8.3', paravirt?: 'nv' | 'neve', bytes = image()) {
   let console = '', rewriting: Paravirtualised | undefined
   const exits = new Map<string, number>()
   const machine = new Machine({
     board: 'virt', profile, memBytes: 64 << 20, hash: false,
     l0: createL0({
       vms: [{
-        image: image(), memBytes: 32 << 20, el2: 'nvhe', console: byte => { console += String.fromCharCode(byte) },
+        image: bytes, memBytes: 32 << 20, el2: 'nvhe', console: byte => { console += String.fromCharCode(byte) },
         ...(paravirt === undefined ? {} : { paravirt, onRewritten: result => { rewriting = result } }),
       }],
     }),
@@ -189,5 +267,11 @@ describe('a guest hypervisor that patches its own code', () => {
     expect(executed!.sites).toMatchObject({ escape: 3, trampoline: 0 })
     expect(executed!.withdrawn).toBeGreaterThanOrEqual(5)
     expect(executed!.refused).toEqual([])
+  })
+
+  test.each([['v8.3', undefined], ['v8.0', 'nv'], ['v8.0', 'neve']] as const)('through a second mapping, with data that is execute-never: %s %s', (profile, form) => {
+    const { outcome, console, executed } = run(profile, form, mappedImage())
+    expect({ outcome, console }).toEqual({ outcome: 'off', console: MAPPED_MEANT })
+    if (executed !== undefined) expect(executed.withdrawn).toBeGreaterThanOrEqual(2)
   })
 })
