@@ -8,7 +8,7 @@ import { executeNever } from './nested/execute-never.ts'
 import { withVmid } from './nested/shadow-stage2.ts'
 import { IGNORED, resume } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
-import { DEVICE_RW, NORMAL_RWX, vttbr } from './stage2.ts'
+import { DEVICE_RW, NORMAL_RW, NORMAL_RWX, vttbr } from './stage2.ts'
 import type { LeafShift } from './stage2.ts'
 import type { Vcpu } from './vcpu.ts'
 import { WORK } from './work.ts'
@@ -27,7 +27,9 @@ export function mapGuestPage(core: ExitContext, vcpu: Vcpu, exit: Exit, ipa: num
   const shift: LeafShift = block ? 21 : 12, from = block ? start : ipa - ipa % 4096, pa = from - slot.ipa + slot.pa
   host.charge(WORK.stage2Map)
   const leaf = slot.kind === 'device' ? { pa, attributes: DEVICE_RW } : code === undefined ? { pa, attributes: NORMAL_RWX }
-    : own === undefined ? { pa, attributes: code.attributesBelow(ipa) } : code.leafAt(ipa, pa)
+    : own === undefined ? { pa, attributes: code.attributesBelow(ipa) }
+    // L0 may have taken it away with the memory around it.
+    : from === vm.config.rewritten!.registerPage ? { pa: nested!.page, attributes: NORMAL_RW } : code.leafAt(ipa, pa)
   const done = table.map(from, leaf.pa, shift, leaf.attributes)
   if (done === undefined) return injectExternalAbort(vcpu, fetch, false, false, exit.far)
   if (done === 'replaced') {
@@ -44,6 +46,7 @@ function rewrittenCode(core: ExitContext, vcpu: Vcpu, exit: Exit, ipa: number, f
   if (codePages === undefined || (fetch && (exit.iss & S1PTW) !== 0)) return undefined
   if (fetch) {
     if (!atVirtualEL2) return undefined
+    if (ipa - ipa % 4096 === vm.config.rewritten!.registerPage) return injectExternalAbort(vcpu, true, false, false, exit.far)
     if (nested!.oneStep.want(vcpu, ipa)) return resume('step over a write to its own page')
     if (codePages.has(ipa)) return undefined
     const never = executeNever(core, vcpu, exit.far)

@@ -80,7 +80,6 @@ export const UNREACHABLE: Readonly<Record<string, string>> = {
   SError: 'nothing in the machine raises one',
   BreakpointLower: 'goes to EL1, or L1 has set MDCR_EL2.TDE and owns it',
   BreakpointSame: 'L0 is not debugged',
-  SoftwareStepLower: 'goes to EL1, or L1 has set MDCR_EL2.TDE and owns it',
   SoftwareStepSame: 'L0 is not debugged',
   WatchpointLower: 'goes to EL1, or L1 has set MDCR_EL2.TDE and owns it',
   WatchpointSame: 'L0 is not debugged',

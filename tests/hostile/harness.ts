@@ -109,7 +109,7 @@ export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = B
       return l0 = createL0({
         policy: plan.policy,
         vms: [
-          { image: hostileImage(plan), dtb: deviceTree(plan.gic), memBytes: MEMORY.hostile, smp: plan.vcpus, el2: plan.offered, recursion: plan.recursion, console: byte => { printed.push(byte) } },
+          { image: hostileImage(plan), dtb: deviceTree(plan.gic), memBytes: MEMORY.hostile, smp: plan.vcpus, el2: plan.offered, recursion: plan.recursion, ...(plan.paravirt === undefined ? {} : { paravirt: plan.paravirt }), console: byte => { printed.push(byte) } },
           { image: neighbour, dtb: deviceTree(plan.gic), memBytes: MEMORY.neighbour, append: 'ops=2 warm=1', console: byte => { text += String.fromCharCode(byte) } },
         ],
       })({ ...environment, memory: guard.memory }) as L0
@@ -276,13 +276,11 @@ const firstPattern = (bytes: Buffer): number => Math.max(...[PATTERN, SECRET].ma
 
 /** Every leaf of every table of L0 lies in the VM's memory, or is a page made for this VM. */
 export function checkTables(l0: L0, violated: (what: string) => void): void {
-  const { reserved } = l0.environment, share = Math.floor(reserved.size / l0.vms.length)
   for (const vm of l0.vms) {
-    const own = reserved.base + vm.id * share
+    // Pairs of IPA and copy.
+    const copies = new Set((vm.codePages?.saveState() as { readonly pages: readonly number[] } | undefined)?.pages.filter((_, i) => i % 2 === 1))
     const allowed = (pa: number, size: number): boolean => vm.memory.slots.some(slot => pa >= slot.pa && pa + size <= slot.pa + slot.size)
-      || vm.vcpus.some(vcpu => vcpu.nested?.gic.framePage === pa)
-      // Copies of rewritten code and pages of registers: in the VM's share of L0's memory.
-      || (vm.config.rewritten !== undefined && pa >= own && pa + size <= own + share)
+      || vm.vcpus.some(({ nested }) => nested?.gic.framePage === pa || (vm.config.rewritten?.registerPage !== undefined && nested?.page === pa)) || copies.has(pa)
     const walk = (table: number, shift: number, entries: number): void => {
       for (let i = 0; i < entries; i++) {
         const descriptor = l0.environment.memory.read64(table + 8 * i)!

@@ -13,6 +13,8 @@ export const IMAGE_BASE = RAM_BASE + 2 * MEGABYTE
 export interface Plan {
   readonly seed: number
   readonly profile: ProfileName
+  /** Without FEAT_NV: L0 rewrites the program. */
+  readonly paravirt: 'nv' | 'neve' | undefined
   readonly hide: readonly Feature[]
   readonly board: 'virt' | 'moonshot'
   readonly gic: GicVersion
@@ -35,13 +37,15 @@ const PROFILES = ['v8.3', 'neve', 'v8.4'] as const
 export function planOf(seed: number): Plan {
   const r = new Random(seed ^ 0x5eed)
   // The first choices go round, so that a few programs already meet all of them.
-  const profile = PROFILES[seed % 3]!, gic = (seed >> 1) % 2 === 0 ? 2 : 3, e2h = seed % 4 === 1 || seed % 8 === 2
+  const paravirt = seed % 7 !== 3 ? undefined : (seed >> 1) % 2 === 0 ? 'nv' : 'neve'
+  const profile = paravirt === undefined ? PROFILES[seed % 3]! : 'v8.0', gic = (seed >> 1) % 2 === 0 ? 2 : 3, e2h = seed % 4 === 1 || seed % 8 === 2
   const vcpus = seed % 5 < 2 ? 2 : 1
   return {
-    seed, profile, gic, e2h, vcpus,
+    seed, profile, paravirt, gic, e2h, vcpus,
     hide: profile === 'v8.4' && r.chance(30) ? [r.pick(['FEAT_FGT', 'FEAT_ECV', 'FEAT_S2FWB', 'FEAT_TTL', 'FEAT_TLBIRANGE', 'FEAT_PAuth', 'FEAT_E0PD'] as const)] : [],
     board: gic === 2 && r.chance(40) ? 'moonshot' : 'virt',
-    offered: r.chance(50) ? 'nvhe-or-vhe' : e2h ? 'vhe' : 'nvhe',
+    // Rewriting is for one kind.
+    offered: r.chance(50) && paravirt === undefined ? 'nvhe-or-vhe' : e2h ? 'vhe' : 'nvhe',
     // It needs FEAT_NV2.
     recursion: r.chance(profile === 'v8.4' ? 50 : 10),
     pes: vcpus + (r.chance(70) ? 1 : 0),
@@ -52,4 +56,4 @@ export function planOf(seed: number): Plan {
 }
 
 export const describePlan = (plan: Plan): string =>
-  `${plan.profile}${plan.hide.map(feature => `-${feature}`).join('')} ${plan.board} GICv${plan.gic} ${plan.offered}${plan.e2h ? ' E2H' : ''}${plan.recursion ? ' recursion' : ''}, ${plan.vcpus} vCPU on ${plan.pes} PE, ${plan.policy}${plan.reserved < MEMORY.reserved ? ', little memory' : ''}, neighbour ${plan.neighbour}`
+  `${plan.profile}${plan.paravirt === undefined ? '' : ` paravirtual ${plan.paravirt}`}${plan.hide.map(feature => `-${feature}`).join('')} ${plan.board} GICv${plan.gic} ${plan.offered}${plan.e2h ? ' E2H' : ''}${plan.recursion ? ' recursion' : ''}, ${plan.vcpus} vCPU on ${plan.pes} PE, ${plan.policy}${plan.reserved < MEMORY.reserved ? ', little memory' : ''}, neighbour ${plan.neighbour}`
