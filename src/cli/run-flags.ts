@@ -25,6 +25,7 @@ export interface RunFlags extends VmFlags {
   readonly arch: ProfileName
   readonly board: 'virt' | 'moonshot'
   readonly gic?: GicVersion
+  readonly translate: boolean
   readonly dumpdtb?: string
   readonly l0: 'split' | 'lazy'
   readonly timeout?: number
@@ -56,6 +57,7 @@ export const RUN_FLAGS = {
   board: { kind: 'parsed', parse: oneOf('--board', ['virt', 'moonshot']), brief: 'virt or moonshot', default: 'virt' },
   gic: { kind: 'parsed', parse: gicVersion, brief: 'v2 or v3 (default: the board\'s)', optional: true },
   ...VM_FLAGS,
+  translate: { kind: 'boolean', brief: 'Translate hot code to WebAssembly; --no-translate interprets all of it (the guest cannot tell)', default: true },
   dumpdtb: { kind: 'parsed', parse: String, brief: 'Write the device tree and stop', optional: true, placeholder: 'FILE' },
   l0: { kind: 'parsed', parse: oneOf('--l0', ['split', 'lazy']), brief: 'World switches of L0: split (Linux 4.10) or lazy', default: 'lazy' },
   timeout: { kind: 'parsed', parse: seconds, brief: 'Stop after this many seconds', optional: true, placeholder: 'SECONDS' },

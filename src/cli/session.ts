@@ -103,7 +103,7 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
     }
     const [first] = running as [Running, ...Running[]]
     const common: MachineOptions = {
-      board: flags.board, ...(flags.gic === undefined ? {} : { gic: flags.gic }), profile: flags.arch, hide: flags.hide, hash: options.hash ?? false, ...(options.costs === undefined ? {} : { costs: options.costs }),
+      board: flags.board, ...(flags.gic === undefined ? {} : { gic: flags.gic }), profile: flags.arch, hide: flags.hide, translate: flags.translate, hash: options.hash ?? false, ...(options.costs === undefined ? {} : { costs: options.costs }),
       console: output(first), ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }), symbolAt: pc => first.loaded.elf?.symbolize(pc),
     }
     if (flags.on === 'vm') machine = machineWithVms(flags, common, running, output)

@@ -112,7 +112,7 @@ export class Machine {
     this.cpu = new Cpu({
       features: selected.features, gicVersion: this.board.gic, el2, costs: options.costs ?? UNIT_COSTS, environment, pes: cpus, gic: gic.cpuInterfaces,
       engine: callbacks => new Engine({
-        ramSize: memBytes, ramPa: RAM_BASE, features: selected.features, callbacks, registerSlots: SLOTS, translate: options.translate ?? false,
+        ramSize: memBytes, ramPa: RAM_BASE, features: selected.features, callbacks, registerSlots: SLOTS, translate: options.translate ?? true,
         ...(options.translateAfter === undefined ? {} : { translateAfter: options.translateAfter }),
       }),
       setPpiLevel: (pe, intid, level) => gic.distributor.setPpiLevel(pe, intid, level),

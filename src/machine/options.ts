@@ -38,7 +38,7 @@ export interface MachineOptions {
   readonly symbolAt?: (pc: bigint) => string | undefined
   /** Compute traceHash (costs a few percent). Default true. */
   readonly hash?: boolean
-  /** Translate hot code (engine tier T1); the guest and traceHash cannot tell. Default false. */
+  /** Translate hot code (engine tier T1); the guest and traceHash cannot tell. Default true. */
   readonly translate?: boolean
   /** Taken branches to an instruction before it is translated. */
   readonly translateAfter?: number

@@ -12,7 +12,7 @@ const guest = (name: string): Uint8Array => readFileSync(new URL(`../../guests/b
 const append = 'ops=2 warm=1'
 
 const CONFIGURATIONS: readonly (readonly [string, MachineOptions, Uint8Array | undefined])[] = [
-  ['bare, one PE', { smp: 1 }, guest('bench')],
+  ['bare, one PE', { smp: 1, translate: false }, guest('bench')],
   ['bare, one PE, translated', { smp: 1, translate: true, translateAfter: 20 }, guest('bench')],
   ['bare, two PEs, a short quantum', { smp: 2, quantum: 100, gic: 2 }, guest('bench')],
   ['nested, v8.4 VHE', { smp: 2, profile: 'v8.4', l0: createL0({ vms: [{ image: guest('mini-kvm-vhe'), initrd: guest('bench'), memBytes: 96 * MEGABYTE, smp: 2, el2: 'vhe', append: `vcpus=2 -- ${append}` }] }) }, undefined],

@@ -32,6 +32,7 @@ describe('how a run is cut is not seen', { timeout: 120_000 }, () => {
     const whole = run(options, image, () => ({}))
     expect(whole).toMatch(/^off/)
     expect(run(options, image, () => ({ maxInstructions: 7919 }))).toBe(whole)
+    for (const tier of [{ translate: false }, { translateAfter: 20 }]) expect(run({ ...options, ...tier }, image, () => ({}))).toBe(whole)
     let slice = 1
     expect(run(options, image, () => ({ maxInstructions: slice = slice * 5 % 100_003 }))).toBe(whole)
     expect(run(options, image, () => ({ interrupted: () => true }))).toBe(whole)
