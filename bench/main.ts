@@ -1,13 +1,16 @@
-/** npm run bench -- boot|cpu|switch [--json] [--repeat N] [--size N]: one line of progress on stderr, rows on stdout. */
+/** npm run bench -- boot|cpu|nested|switch [--json] [--repeat N] [--size N]: one line of progress on stderr, rows on stdout. */
 import { parseArgs } from 'node:util'
 import { bootBench } from './boot.ts'
 import { cpuBench } from './cpu.ts'
+import { nestedBench } from './nested.ts'
 import type { BenchResult } from './result.ts'
 import { switchBench } from './switch.ts'
 
-const BENCHES: Readonly<Record<string, (size: number | undefined, repeat: number) => BenchResult>> = {
+const BENCHES: Readonly<Record<string, (size: number | undefined, repeat: number) => BenchResult | Promise<BenchResult>>> = {
   boot: (_, repeat) => bootBench(repeat),
   cpu: (size, repeat) => cpuBench(size ?? 10_000, repeat),
+  /** One run; `size` hypercalls. */
+  nested: size => nestedBench(size ?? 5_000),
   switch: (size, repeat) => switchBench(size ?? 20_000, repeat),
 }
 
@@ -18,6 +21,6 @@ if (bench === undefined || !(repeat >= 1) || (size !== undefined && !(size >= 1)
   process.stderr.write(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [--json] [--repeat N] [--size N]\n`)
   process.exit(2)
 }
-const result = bench(size, repeat)
+const result = await bench(size, repeat)
 if (values.json === true) process.stdout.write(`${JSON.stringify(result)}\n`)
 else for (const row of result.rows) process.stdout.write(`${Object.entries(row).map(([name, value]) => `${name}=${typeof value === 'number' && !Number.isInteger(value) ? value.toFixed(3) : value}`).join('  ')}\n`)

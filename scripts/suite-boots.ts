@@ -17,6 +17,7 @@ import { checkList } from '../src/cli/debian/command-list.ts'
 import { BOOT_MARK } from '../src/cli/debian/init.ts'
 import { compareReleases, parseDebianName } from '../src/cli/debian/name.ts'
 import { fetchDebian, storedKernel } from '../src/cli/debian/store.ts'
+import { pairwiseSample } from './pairwise.ts'
 
 interface Config {
   readonly name: string
@@ -72,25 +73,6 @@ function fail(message: string): never {
   process.exit(2)
 }
 
-/** Greedy: the boot that covers most pairs of values not yet covered; ties by the seed. */
-function sample(boots: readonly Boot[], seed: string): Boot[] {
-  const valuesOf = (boot: Boot): string[] => [`kernel ${boot.kernel}`, boot.config.name, `smp ${boot.smp}`, `gic ${boot.gic}`]
-  const pairs = (boot: Boot): string[] => valuesOf(boot).flatMap((a, i, all) => all.slice(i + 1).map(b => `${a}/${b}`))
-  let state = [...seed].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 0x0100_0193), 0x811c_9dc5)
-  const random = (): number => {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b_3c6d) + 0x9e37_79b9 | 0
-    return state >>> 0
-  }
-  const left = new Set(boots.flatMap(pairs)), chosen: Boot[] = []
-  const shuffled = boots.map(boot => ({ boot, key: random() })).sort((a, b) => a.key - b.key).map(({ boot }) => boot)
-  while (left.size > 0) {
-    const best = shuffled.map(boot => ({ boot, gain: pairs(boot).filter(pair => left.has(pair)).length })).reduce((a, b) => (b.gain > a.gain ? b : a)).boot
-    chosen.push(best)
-    for (const pair of pairs(best)) left.delete(pair)
-  }
-  return chosen
-}
-
 interface Row { readonly boot: Boot, readonly wrong: readonly string[], readonly instructions: number, readonly seconds: number }
 
 function run(boot: Boot, release: string): Row {
@@ -112,7 +94,7 @@ function run(boot: Boot, release: string): Row {
   return { boot, wrong, instructions: report.guestInstructions ?? 0, seconds: (report.hostCpuMs ?? 0) / 1000 }
 }
 
-const boots = values.sample === undefined ? allBoots() : sample(allBoots(), values.sample).slice(0, Number(values.most))
+const boots = values.sample === undefined ? allBoots() : pairwiseSample(allBoots(), ({ kernel, config, smp, gic }) => [`kernel ${kernel}`, config.name, `smp ${smp}`, `gic ${gic}`], values.sample).slice(0, Number(values.most))
 if (values.list) {
   process.stdout.write(boots.map(boot => `${nameOf(boot)}\n`).join(''))
   process.exit(0)

@@ -1,7 +1,7 @@
 /* The device tree of the VM. */
 #include "fdt.h"
 #include "string.h"
-#include "vmm.h"
+#include "virtio.h"
 
 #define PHANDLE_GIC 1
 #define PHANDLE_CLOCK 2
@@ -90,6 +90,22 @@ static void uart(struct fdt_writer *w)
     fdt_end_node(w);
 }
 
+static void virtio(struct fdt_writer *w, const struct vm *vm)
+{
+    static const char *const names[VIRTIO_SLOTS] = { "virtio_mmio@a000000", "virtio_mmio@a000200" };
+
+    for (u32 i = 0; i < VIRTIO_SLOTS; i++) {
+        if (!vm->virtio[i])
+            continue;
+        fdt_node(w, names[i]);
+        fdt_put_string(w, "compatible", "virtio,mmio");
+        CELLS(w, "reg", U64(VIRTIO_BASE + i * VIRTIO_SIZE), U64(VIRTIO_SIZE));
+        CELLS(w, "interrupts", GIC_SPI, VIRTIO_SPI + i, LEVEL_HIGH);
+        fdt_put(w, "dma-coherent", NULL, 0);
+        fdt_end_node(w);
+    }
+}
+
 u32 device_tree(const struct vm *vm, void *buffer, u32 capacity)
 {
     static struct fdt_writer w;
@@ -116,6 +132,7 @@ u32 device_tree(const struct vm *vm, void *buffer, u32 capacity)
     interrupt_controller(&w, vm);
     timer(&w, vm);
     uart(&w);
+    virtio(&w, vm);
     fdt_end_node(&w);
     return fdt_finish(&w);
 }

@@ -9,8 +9,12 @@ enum {
     SYS_mkdirat = 34,
     SYS_openat = 56,
     SYS_close = 57,
+    SYS_lseek = 62,
     SYS_read = 63,
     SYS_write = 64,
+    SYS_pread64 = 67,
+    SYS_pwrite64 = 68,
+    SYS_fsync = 82,
     SYS_exit_group = 94,
     SYS_sched_yield = 124,
     SYS_reboot = 142,
@@ -23,6 +27,7 @@ enum {
 #define O_RDONLY 0
 #define O_RDWR 2
 #define O_CLOEXEC 02000000
+#define SEEK_END 2
 #define S_IFCHR 0020000
 #define PROT_READ_WRITE 3
 #define MAP_SHARED 1
@@ -110,6 +115,7 @@ struct kvm_run {
 #define KVM_SET_ONE_REG IOW(0xac, struct kvm_one_reg)
 #define KVM_ARM_VCPU_INIT IOW(0xae, struct kvm_vcpu_init)
 #define KVM_ARM_PREFERRED_TARGET IOR(0xaf, struct kvm_vcpu_init)
+#define KVM_GET_STATS_FD IO(0xce)
 #define KVM_CREATE_DEVICE IOWR(0xe0, struct kvm_create_device)
 #define KVM_SET_DEVICE_ATTR IOW(0xe1, struct kvm_device_attribute)
 

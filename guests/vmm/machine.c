@@ -121,6 +121,8 @@ static void create_vcpu(struct vm *vm, u32 index, u64 run_size)
     if (sys(ioctl, vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_ARM_PTRAUTH_ADDRESS) > 0 && sys(ioctl, vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_ARM_PTRAUTH_GENERIC) > 0)
         init.features[0] |= KVM_ARM_VCPU_PTRAUTH;
     check(vm->options.el2 ? "KVM_ARM_VCPU_INIT (with EL2)" : "KVM_ARM_VCPU_INIT", sys(ioctl, vcpu->fd, KVM_ARM_VCPU_INIT, &init));
+    /* Later it would wait for the vCPU to leave KVM_RUN. */
+    vcpu->statistics = (s32)sys(ioctl, vcpu->fd, KVM_GET_STATS_FD);
     vcpu->run = (struct kvm_run *)check("vCPU's page", sys(mmap, 0, run_size, PROT_READ_WRITE, MAP_SHARED, vcpu->fd, 0));
 }
 
@@ -151,22 +153,39 @@ void create_vm(struct vm *vm)
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
+static struct spinlock devices;
+
+/* The holder may not be running: the CPU is better given to it. */
+void acquire_devices(void)
+{
+    while (__atomic_exchange_n(&devices.held, 1, __ATOMIC_ACQUIRE))
+        sys(sched_yield, 0);
+}
+
+void release_devices(void)
+{
+    spin_unlock(&devices);
+}
+
 static void device_access(struct vcpu *vcpu)
 {
     struct kvm_run *run = vcpu->run;
-    u64 offset = run->mmio.address - UART_BASE, value = 0;
+    u64 address = run->mmio.address, offset = address - UART_BASE, value = 0;
+    u32 size = run->mmio.length <= 8 ? run->mmio.length : 8;
 
+    acquire_devices();
     if (run->mmio.is_write) {
         vcpu->exits.device_writes++;
-        memcpy(&value, run->mmio.data, run->mmio.length <= 8 ? run->mmio.length : 8);
-        if (offset < UART_SIZE)
+        memcpy(&value, run->mmio.data, size);
+        if (!virtio_write(vcpu->vm, address, value) && offset < UART_SIZE)
             uart_write(offset, (u32)value);
     } else {
         vcpu->exits.device_reads++;
-        if (offset < UART_SIZE)
+        if (!virtio_read(vcpu->vm, address, &value, size) && offset < UART_SIZE)
             value = uart_read(offset);
         memcpy(run->mmio.data, &value, 8);
     }
+    release_devices();
 }
 
 static void NORETURN system_event(const struct vcpu *vcpu)
@@ -178,6 +197,7 @@ static void NORETURN system_event(const struct vcpu *vcpu)
         const struct exit_statistics *e = &vcpu->vm->vcpus[i].exits;
 
         print("vmm: vcpu %u: %lu exits to user space: %lu device reads, %lu device writes, %lu signals\n", i, e->total, e->device_reads, e->device_writes, e->signals);
+        print_kvm_statistics(&vcpu->vm->vcpus[i]);
     }
     print("vmm: the VM is %s\n", type == KVM_SYSTEM_EVENT_SHUTDOWN ? "off" : type == KVM_SYSTEM_EVENT_RESET ? "to be reset" : "broken");
     finish(type == KVM_SYSTEM_EVENT_SHUTDOWN ? GUEST_OFF : type == KVM_SYSTEM_EVENT_RESET ? GUEST_RESET : FAILED);

@@ -1,6 +1,6 @@
 /*
- * Options, and what has to be done as process 1. Options are words: kernel=FILE initrd=FILE append=TEXT vcpus=N memory=MEGABYTES gic=2|3 el2 e2h0, with
- * or without dashes before them; on a kernel's command line they stand behind `--`.
+ * Options, and what has to be done as process 1. Options are words: kernel=FILE initrd=FILE disk=FILE append=TEXT vcpus=N memory=MEGABYTES gic=2|3 hvc el2 e2h0,
+ * with or without dashes before them; on a kernel's command line they stand behind `--`.
  */
 #include "string.h"
 #include "vmm.h"
@@ -11,6 +11,7 @@ static bool is_init;
 
 void finish(enum result result)
 {
+    print("vmm: exit code %u\n", (u32)result);
     flush_output();
     /* The machine must end even if it cannot be powered off. */
     if (is_init)
@@ -33,6 +34,21 @@ static u64 number_of(const char *text)
     return value;
 }
 
+/* Words of the VM's command line: several `append=` are joined, so that a line can be handed down through levels without quotes in quotes. */
+static void append(const char *words)
+{
+    static char line[2048];
+    static u64 used;
+
+    if (used + strlen(words) + 2 > sizeof(line))
+        fail("the command line of the VM is too long", 0);
+    if (used)
+        line[used++] = ' ';
+    memcpy(line + used, words, strlen(words) + 1);
+    used += strlen(words);
+    vm.options.bootargs = line;
+}
+
 static void option(struct options *o, const char *word)
 {
     const char *value;
@@ -49,14 +65,18 @@ static void option(struct options *o, const char *word)
         o->kernel = value;
     else if (!strncmp(word, "initrd=", 7))
         o->initrd = value;
+    else if (!strncmp(word, "disk=", 5))
+        o->disk = value;
     else if (!strncmp(word, "append=", 7))
-        o->bootargs = value;
+        append(value);
     else if (!strncmp(word, "vcpus=", 6))
         o->vcpus = (u32)number_of(value);
     else if (!strncmp(word, "memory=", 7))
         o->megabytes = number_of(value);
     else if (!strncmp(word, "gic=", 4))
         o->gic = (u32)number_of(value);
+    else if (!strcmp(word, "hvc"))
+        o->hvc = true;
     else if (!strcmp(word, "el2"))
         o->el2 = true;
     else if (!strcmp(word, "e2h0"))
@@ -80,6 +100,7 @@ int main(int count, char **arguments)
         sys(mkdirat, AT_FDCWD, "/dev", 0755);
         sys(mknodat, AT_FDCWD, "/dev/kvm", S_IFCHR | 0600, KVM_DEVICE_NUMBER);
     }
+    virtio_start(&vm);
     create_vm(&vm);
     print("vmm: %u vCPUs, %lu MiB, GICv%u%s, kernel %s\n", o->vcpus, o->megabytes, vm.gic, o->el2 ? o->e2h0 ? ", EL2 with E2H=0" : ", EL2" : "", o->kernel);
     uart_start(&vm);

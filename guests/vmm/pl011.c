@@ -8,19 +8,11 @@ enum { DR = 0x00, FR = 0x18, IBRD = 0x24, FBRD = 0x28, LCR_H = 0x2c, CR = 0x30, 
 #define INTERRUPT_TX BIT(5)
 #define FIFO 16
 
-static struct spinlock lock;
 static s32 vm_fd;
 static u8 received[FIFO];
 static u32 first, held;
 static u32 ibrd, fbrd, lcr, cr = 0x300, ifls = 0x12, imsc;
 static bool line;
-
-/* The holder may not be running: the CPU is better given to it. */
-static void acquire(void)
-{
-    while (__atomic_exchange_n(&lock.held, 1, __ATOMIC_ACQUIRE))
-        sys(sched_yield, 0);
-}
 
 /* The transmitter is always empty. */
 static u32 raw_interrupts(void)
@@ -50,7 +42,7 @@ static u32 take(void)
     return byte;
 }
 
-static u32 register_value(u64 offset)
+u32 uart_read(u64 offset)
 {
     static const u8 id[] = { 0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
 
@@ -69,19 +61,8 @@ static u32 register_value(u64 offset)
     }
 }
 
-u32 uart_read(u64 offset)
-{
-    u32 value;
-
-    acquire();
-    value = register_value(offset);
-    spin_unlock(&lock);
-    return value;
-}
-
 void uart_write(u64 offset, u32 value)
 {
-    acquire();
     switch (offset) {
     case DR: guest_output((u8)value); break;
     case IBRD: ibrd = value; break;
@@ -96,10 +77,18 @@ void uart_write(u64 offset, u32 value)
         flush_output();
         break;
     }
-    spin_unlock(&lock);
 }
 
-static void receive(void *unused UNUSED)
+static bool store(u8 byte)
+{
+    if (held == FIFO)
+        return false;
+    received[(first + held++) % FIFO] = byte;
+    update_line();
+    return true;
+}
+
+static void receive(void *vm)
 {
     u8 byte;
 
@@ -111,12 +100,10 @@ static void receive(void *unused UNUSED)
         if (got <= 0)
             return;
         for (bool stored = false; !stored;) {
-            acquire();
-            if ((stored = held < FIFO)) {
-                received[(first + held++) % FIFO] = byte;
-                update_line();
-            }
-            spin_unlock(&lock);
+            acquire_devices();
+            if (!console_receive(vm, byte, &stored))
+                stored = store(byte);
+            release_devices();
             if (!stored)
                 sys(sched_yield, 0);
         }
@@ -135,5 +122,5 @@ void uart_start(struct vm *vm)
         terminal.local &= ~(u32)ISIG_ICANON_ECHO;
         sys(ioctl, 0, TCSETS, &terminal);
     }
-    start_thread(CLONE_THREAD_FLAGS, stack + sizeof(stack), receive, NULL);
+    start_thread(CLONE_THREAD_FLAGS, stack + sizeof(stack), receive, vm);
 }

@@ -13,16 +13,21 @@
 #define UART_SIZE 0x1000UL
 #define UART_SPI 1
 #define MAX_VCPUS 4
+#define VIRTIO_SLOTS 2
 #define MAINTENANCE_PPI 9
 
 struct options {
     const char *kernel, *initrd, *bootargs;
+    /* A file for a virtio-mmio disk, NULL for none. */
+    const char *disk;
     u32 vcpus;
     u64 megabytes;
     /* 0: what the host offers, 3 first. */
     u32 gic;
     /* A guest with EL2, and one whose HCR_EL2.E2H can be 0. */
     bool el2, e2h0;
+    /* A virtio console beside the PL011. */
+    bool hvc;
 };
 
 /* How often KVM_RUN returned to us. */
@@ -34,9 +39,13 @@ struct vcpu {
     struct vm *vm;
     u32 index;
     s32 fd;
+    /* KVM's statistics, negative before Linux 5.14. */
+    s32 statistics;
     struct kvm_run *run;
     struct exit_statistics exits;
 };
+
+struct virtio_device;
 
 struct vm {
     struct options options;
@@ -46,6 +55,7 @@ struct vm {
     u64 memory_size;
     u64 entry, initrd_start, initrd_end;
     struct vcpu vcpus[MAX_VCPUS];
+    struct virtio_device *virtio[VIRTIO_SLOTS];
 };
 
 /* main.c: how the process, or the machine if it is process 1, ends. */
@@ -62,9 +72,22 @@ void flush_output(void);
 /* machine.c */
 void create_vm(struct vm *vm);
 void run_vcpu(void *vcpu);
+/* Devices are looked at by one thread at a time: vCPUs, and the one that reads input. */
+void acquire_devices(void);
+void release_devices(void);
 
 /* devicetree.c: writes the tree to `buffer`; returns its size, 0 if it does not fit. */
 u32 device_tree(const struct vm *vm, void *buffer, u32 capacity);
+
+/* statistics.c */
+void print_kvm_statistics(const struct vcpu *vcpu);
+
+/* virtio.c: false if there is no device. */
+void virtio_start(struct vm *vm);
+bool virtio_read(const struct vm *vm, u64 address, u64 *value, u32 size);
+bool virtio_write(const struct vm *vm, u64 address, u64 value);
+/* virtio-console.c: false if input is not for it. */
+bool console_receive(const struct vm *vm, u8 byte, bool *stored);
 
 /* pl011.c */
 void uart_start(struct vm *vm);

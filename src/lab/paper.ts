@@ -30,7 +30,10 @@ export interface PaperRow {
   readonly guest: GuestKind | null
   readonly gic: 'v2' | 'v3' | null
   readonly operations: number | null
+  /** The mean; a tick of the guest hypervisor's timer that falls into one operation is in it. */
   readonly traps: number | null
+  /** The commonest number of traps of one operation. */
+  readonly commonest: number | null
   readonly cycles: number | null
   readonly published: Published | null
   readonly why?: readonly WhyLine[]
@@ -82,7 +85,7 @@ export function rowsOf(configuration: Configuration, measurement: Measurement, b
     const summary = measurement.summary(benchmark)
     return {
       benchmark, arch, method: paravirt === null ? 'hardware' : 'paravirtual', paravirt, level, guest, gic: gic === 2 ? 'v2' : 'v3',
-      operations: summary?.operations ?? null, traps: rounded(summary?.traps), cycles: rounded(summary?.cycles),
+      operations: summary?.operations ?? null, traps: rounded(summary?.traps), commonest: summary?.typical?.traps.length ?? null, cycles: rounded(summary?.cycles),
       published: column === undefined ? null : published(benchmark, column),
       ...(why && summary?.typical !== undefined ? { why: whyLines(summary.typical, measurement.symbolAt) } : {}),
     }
@@ -93,7 +96,7 @@ export function rowsOf(configuration: Configuration, measurement: Measurement, b
 export function x86Rows(benchmarks: readonly Benchmark[]): PaperRow[] {
   return benchmarks.flatMap(benchmark => (['vm', 'nested'] as const).map((level): PaperRow => ({
     benchmark, arch: 'x86', method: 'hardware', paravirt: null, level, guest: null, gic: null,
-    operations: null, traps: null, cycles: null, published: published(benchmark, `x86 ${level}`),
+    operations: null, traps: null, commonest: null, cycles: null, published: published(benchmark, `x86 ${level}`),
   })))
 }
 

@@ -16,6 +16,7 @@ import { decompress } from '../decompress.ts'
 import { loadGuests, loadVmm } from '../guest-images.ts'
 import { gicVersion, inputFile, oneOf, profileName, profileNames } from '../options.ts'
 import { createProgress } from '../progress.ts'
+import { compareTable, linuxTable } from '../linux-tables.ts'
 import { paperTables, whyTable } from '../paper-tables.ts'
 import { executedText, rewritingText } from '../rewriting-text.ts'
 
@@ -26,6 +27,7 @@ interface Flags {
   readonly gic: GicVersion
   readonly why?: string
   readonly l1?: string
+  readonly compare: boolean
   readonly json: boolean
 }
 
@@ -80,6 +82,7 @@ export const paperCommand = buildCommand({
       '  nidus paper --why deviceIo@v8.0,nvhe,neve   the paravirtual method of the paper, NEVE form',
       '  nidus paper --l1 debian:5.10 --arch v8.3     the same benchmarks with a Linux kernel as the guest hypervisor',
       '  nidus paper --l1 debian:5.10 --arch v8.0     its pages rewritten as virtual EL2 comes to execute them',
+      '  nidus paper --l1 debian:5.10 --compare      its traps beside those of mini-kvm (hypercall on v8.3, nVHE; another with --why)',
       '  nidus paper --json > paper.json',
     ].join('\n'),
   },
@@ -91,10 +94,12 @@ export const paperCommand = buildCommand({
       gic: { kind: 'parsed', parse: gicVersion, brief: 'v2 (board moonshot, as in the paper) or v3 (board virt)', default: 'v2', placeholder: 'V' },
       why: { kind: 'parsed', parse: (text: string) => { parseWhy(text); return text }, brief: 'List the traps of one operation: B@ARCH[,nvhe|vhe][,nv|neve][,v2|v3]', optional: true, placeholder: 'B@ARCH' },
       l1: { kind: 'parsed', parse: String, brief: 'Guest hypervisor: an arm64 kernel Image with KVM, or debian:X, instead of mini-kvm', optional: true, placeholder: 'IMAGE' },
+      compare: { kind: 'boolean', brief: 'With --l1: the traps of one operation beside those of mini-kvm', default: false, withNegated: false },
       json: { kind: 'boolean', brief: 'Print JSON', default: false, withNegated: false },
     },
   },
   async func(flags: Flags) {
+    if (flags.compare && flags.l1 === undefined) throw new BadInput('--compare', 'it compares mini-kvm with the guest hypervisor of --l1; name one')
     const guests = loadGuests()
     const linux = flags.l1 === undefined ? undefined : await linuxHypervisor(flags.l1)
     const rewritings: { readonly configuration: string, readonly text: string, readonly executed: ExecutedReport }[] = []
@@ -106,6 +111,13 @@ export const paperCommand = buildCommand({
     const print = (rows: readonly PaperRow[], text: () => string): void => {
       progress.clear()
       process.stdout.write(flags.json ? `${JSON.stringify({ costModel: neve2017.name, ...(flags.l1 === undefined ? {} : { l1: flags.l1 }), rows, ...(rewritings.length === 0 ? {} : { rewritten: rewritings.map(({ configuration, executed }) => ({ configuration, executed })) }) }, null, 2)}\n` : `${text()}\n`)
+    }
+    if (flags.compare) {
+      const { benchmark, configuration } = parseWhy(flags.why ?? `hypercall@v8.3,v${flags.gic}`)
+      if (configuration.paravirt !== null || configuration.level === 'vm') throw new BadInput('--compare', 'Linux is not rewritten and needs virtual EL2; choose v8.3, neve or v8.4')
+      const [mini] = rowsOf(configuration, measure(configuration, guests), [benchmark], true), [own] = rowsOf(configuration, run(configuration), [benchmark], true)
+      print([mini!, own!], () => compareTable(mini!, own!, configurationName(configuration), flags.l1!))
+      return
     }
     if (flags.why !== undefined) {
       const { benchmark, configuration } = parseWhy(flags.why)
@@ -124,6 +136,11 @@ export const paperCommand = buildCommand({
       }
       return rowsOf(configuration, measurement, benchmarks, false)
     })
-    print([...rows, ...x86Rows(benchmarks)], () => [...(flags.l1 === undefined ? [] : [`Guest hypervisor: ${flags.l1}.`]), paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name), ...rewritings.map(({ configuration, text }) => `Rewritten ${configuration}: ${text}`)].join('\n'))
+    const rewritten = rewritings.map(({ configuration, text }) => `Rewritten ${configuration}: ${text}`)
+    if (flags.l1 !== undefined) {
+      print(rows, () => [linuxTable(rows, flags.l1!), ...rewritten].join('\n'))
+      return
+    }
+    print([...rows, ...x86Rows(benchmarks)], () => [paperTables([...rows, ...x86Rows(benchmarks)], neve2017.name), ...rewritten].join('\n'))
   },
 })

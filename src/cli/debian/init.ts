@@ -23,7 +23,10 @@ for word in $(cat /proc/cmdline); do
   case $word in do=*) todo=\${word#do=} ;; esac
 done
 case $todo in
-  list) sh /list ;;
+  list)
+    sh /list
+    # A suite's own checks.
+    [ -f /more ] && sh /more ;;
   boot) ;;
   *) setsid -c sh -l < /dev/console > /dev/console 2>&1 ;;
 esac

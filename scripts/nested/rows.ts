@@ -1,0 +1,41 @@
+/** Rows of the nested suite: which hypervisor, in which mode, on which machine, with what below it. */
+import type { Feature, ProfileName } from '../../src/arch/features.ts'
+import { compareReleases } from '../../src/cli/debian/name.ts'
+
+export type Mode = 'VHE' | 'nVHE' | 'nested' | 'Xen'
+export interface Row {
+  /** `6.12`, or `xen-4.20`. */
+  readonly l1: string
+  readonly mode: Mode
+  readonly arch: ProfileName
+  /** `bench`; `shell`: the checked list of commands; `levels 3`, `levels 4`: hypervisors below, with a shell or bench at the bottom. */
+  readonly below: 'bench' | 'shell' | 'levels 3' | 'levels 4'
+  /** Debian's kernel at EL2 in place of our L0. */
+  readonly bare?: boolean
+  readonly smp: number
+}
+
+export const KERNELS = ['5.10', '6.1', '6.12', '7'] as const
+export const ARCHES: readonly ProfileName[] = ['v8.3', 'neve', 'v8.4']
+const XENS = ['xen-4.17', 'xen-4.20'] as const
+
+export const ROWS: readonly Row[] = [
+  ...KERNELS.flatMap(l1 => (['VHE', 'nVHE'] as const).flatMap(mode => ARCHES.flatMap(arch => [
+    { l1, mode, arch, below: 'bench', smp: 2 } as const, { l1, mode, arch, below: 'shell', smp: 4 } as const,
+  ]))),
+  ...XENS.flatMap(l1 => ARCHES.map(arch => ({ l1, mode: 'Xen', arch, below: 'shell', smp: 1 }) as const)),
+  ...(['levels 3', 'levels 4'] as const).map(below => ({ l1: '7', mode: 'nested', arch: 'v8.4', below, smp: 1 }) as const),
+  // The same images without our L0.
+  { l1: '7', mode: 'nested', arch: 'v8.4', below: 'bench', bare: true, smp: 2 },
+  { l1: '7', mode: 'nested', arch: 'v8.4', below: 'shell', bare: true, smp: 4 },
+]
+
+export const nameOf = ({ l1, mode, arch, below, bare, smp }: Row): string => `${bare === true ? 'bare ' : ''}${l1} ${mode} ${arch} ${below} ${smp}`
+
+/** KVM's mode is a choice of the command line since 5.12; before, a CPU without FEAT_VHE decides. */
+export const choosesMode = (kernel: string): boolean => compareReleases(kernel, '5.12') >= 0
+export const hiddenFor = ({ l1, mode }: Row): readonly Feature[] => mode === 'nVHE' && !choosesMode(l1) ? ['FEAT_VHE'] : []
+
+export const expectedMode: Readonly<Record<Mode, RegExp>> = {
+  VHE: /\bVHE mode initialized/, nVHE: /(Hyp|Hyp nVHE|nVHE) mode initialized/, nested: /VHE\+NV2 mode initialized/, Xen: /Xen version/,
+}

@@ -1,0 +1,81 @@
+/** Runs one row of the nested suite. */
+import { checkList } from '../../src/cli/debian/command-list.ts'
+import { createMachine } from '../../src/machine/machine.ts'
+import type { MachineOptions } from '../../src/machine/options.ts'
+import { ExitStatistics } from '../../src/trace/exit-statistics.ts'
+import { createL0 } from '../../src/vmm/index.ts'
+import type { VmDescription } from '../../src/vmm/index.ts'
+import { benchGuest, hypervisor, hypervisorGuest, INPUT_MARK, kernel, shellGuest } from './levels.ts'
+import type { Guest } from './levels.ts'
+import { choosesMode, expectedMode, hiddenFor } from './rows.ts'
+import type { Row } from './rows.ts'
+import { xenImage } from './xen.ts'
+
+const MIB = 2 ** 20
+const RESERVED = 32
+const MOST_INSTRUCTIONS = 60_000_000_000
+/** Every character costs traps, but the kernel's mode must be seen. */
+const QUIET = 'cryptomgr.notests'
+
+const ASKS = new RegExp(`${INPUT_MARK}\\r*\\n$`)
+
+export interface Result { readonly row: Row, readonly wrong: readonly string[], readonly instructions: number, readonly cycles: number, readonly traps: number, readonly seconds: number, readonly printed: string }
+
+async function below(row: Row): Promise<Guest> {
+  switch (row.below) {
+    case 'bench': return benchGuest(row.smp)
+    case 'shell': return shellGuest(row.l1, row.smp, row.mode === 'VHE')
+    // L2 has L1's kernel, and a small one is at the bottom.
+    case 'levels 3': return hypervisorGuest(row.l1, await shellGuest('6.1', 1, false), 'quiet')
+    case 'levels 4': return hypervisorGuest(row.l1, await hypervisorGuest(row.l1, benchGuest(1), 'quiet'), 'quiet kvm-arm.mode=nested')
+  }
+}
+
+interface Prepared { readonly image: Uint8Array, readonly initrd?: Uint8Array, readonly modules?: VmDescription['modules'], readonly append: string, readonly megabytes: number, readonly input?: string, readonly check: (printed: string) => string[] }
+
+async function prepare(row: Row): Promise<Prepared> {
+  if (row.mode === 'Xen') {
+    const { image, initrd } = await kernel('6.12')
+    return {
+      image: await xenImage(row.l1), modules: [{ bytes: image, bootargs: 'console=hvc0 cryptomgr.notests do=list' }, { bytes: initrd }], append: 'dom0_mem=384M console=dtuart dtuart=/pl011@9000000', megabytes: 1024,
+      check: checkList,
+    }
+  }
+  const guest = row.bare === true ? await hypervisorGuest(row.l1, await below(row), 'quiet') : await below(row), { image, initrd, vmm, megabytes } = await hypervisor(row.l1, guest)
+  const mode = row.mode === 'VHE' || !choosesMode(row.l1) ? '' : ` kvm-arm.mode=${row.mode.toLowerCase()}`
+  return { image, initrd, append: `${QUIET}${mode} -- ${vmm}`, megabytes, ...(guest.input === undefined ? {} : { input: guest.input }), check: guest.check }
+}
+
+export async function runRow(row: Row, options: Pick<MachineOptions, 'translate'> = {}): Promise<Result> {
+  const prepared = await prepare(row), { image, append, megabytes } = prepared, counters = new ExitStatistics()
+  let printed = '', sent = prepared.input === undefined
+  const console = (byte: number): void => {
+    printed += String.fromCharCode(byte)
+    // Each level's terminal puts a carriage return before the newline.
+    if (!sent && byte === 10 && ASKS.test(printed.slice(-40))) {
+      sent = true
+      machine.input([...prepared.input!].map(character => character.charCodeAt(0)))
+    }
+  }
+  const common = { smp: row.smp, gic: 3, hide: hiddenFor(row) } as const
+  const files = { image, append, ...(prepared.initrd === undefined ? {} : { initrd: prepared.initrd }), ...(prepared.modules === undefined ? {} : { modules: prepared.modules }) }
+  const machine = createMachine({
+    ...options, ...common, board: 'virt', profile: row.arch, onEvent: counters.sink,
+    ...(row.bare === true ? { el2: true, memBytes: megabytes * MIB, console } : {
+      memBytes: (megabytes + RESERVED + 32) * MIB, reservedBytes: RESERVED * MIB,
+      l0: createL0({ vms: [{ ...files, ...common, memBytes: megabytes * MIB, el2: 'nvhe-or-vhe', recursion: row.mode === 'nested', console }] }),
+    }),
+  })
+  if (row.bare === true) {
+    const { append: bootargs, ...rest } = files
+    machine.loadImage({ ...rest, bootargs })
+  }
+  const before = process.cpuUsage(), outcome = machine.run({ maxInstructions: MOST_INSTRUCTIONS })
+  const { user, system } = process.cpuUsage(before)
+  const wrong = prepared.check(printed)
+  if (outcome.kind !== 'off') wrong.push(`ended with ${outcome.kind}${outcome.kind === 'died' ? `: ${outcome.detail}` : outcome.kind === 'unimplemented' ? `: ${outcome.detail.name}` : ''}`)
+  if (row.mode !== 'Xen' && !/^vmm: the VM is off/m.test(printed)) wrong.push('vmm did not see its VM end')
+  if (!expectedMode[row.mode].test(printed)) wrong.push(`the hypervisor does not say ${expectedMode[row.mode].source}`)
+  const traps = counters.rows().reduce((sum, { count }) => sum + count, 0)
+  return { row, wrong, instructions: machine.instructions, cycles: Math.round(machine.nanoseconds), traps, seconds: (user + system) / 1e6, printed }
+}
