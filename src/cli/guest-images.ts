@@ -12,3 +12,6 @@ export function loadGuests(): Guests {
 
 /** The user space of a Linux kernel that is the guest hypervisor. */
 export const loadVmm = (): Uint8Array => built('vmm')
+
+/** Application loads: the first process of a Linux kernel. */
+export const loadApps = (): Uint8Array => built('apps')

@@ -1,11 +1,13 @@
 /** `nidus paper`: the tables of the NEVE paper, measured beside published. */
 import { buildCommand } from '@stricli/core'
+import { writeFileSync } from 'node:fs'
 import { BadInput } from '../../arch/bad-input.ts'
 import type { ProfileName } from '../../arch/features.ts'
 import type { GicVersion } from '../../arch/gic.ts'
 import type { ExecutedReport } from '../../hypervisor/paravirt/page-rewriter.ts'
 import { isArm64Image } from '../../arch/image/arm64-image.ts'
 import { unwrapImage } from '../../arch/image/compressed.ts'
+import { appConfigurationName, appConfigurations, appRows, measureApps, PARAMETERS } from '../../lab/apps.ts'
 import { BENCHMARKS, type Benchmark } from '../../lab/benchmarks.ts'
 import { neve2017 } from '../../lab/cost-models.ts'
 import { measure } from '../../lab/experiment.ts'
@@ -13,7 +15,8 @@ import { LINUX_QUIET, type LinuxHypervisor } from '../../lab/linux.ts'
 import { benchmarksOf, configurationName, configurations, rowsOf, x86Rows, type Configuration, type GuestKind, type PaperRow, type PaperSelection, type ParavirtForm } from '../../lab/paper.ts'
 import { isDebianName } from '../debian/name.ts'
 import { decompress } from '../decompress.ts'
-import { loadGuests, loadVmm } from '../guest-images.ts'
+import { appChart, appTables } from '../apps-output.ts'
+import { loadApps, loadGuests, loadVmm } from '../guest-images.ts'
 import { gicVersion, inputFile, oneOf, profileName, profileNames } from '../options.ts'
 import { createProgress } from '../progress.ts'
 import { compareTable, linuxTable } from '../linux-tables.ts'
@@ -28,6 +31,8 @@ interface Flags {
   readonly why?: string
   readonly l1?: string
   readonly compare: boolean
+  readonly apps: boolean
+  readonly svg?: string
   readonly json: boolean
 }
 
@@ -66,6 +71,31 @@ async function linuxHypervisor(name: string): Promise<LinuxHypervisor> {
   return { image, vmm: loadVmm(), bootargs: LINUX_QUIET }
 }
 
+/** `--apps`: another table, from Linux at every level. */
+async function applications(flags: Flags): Promise<void> {
+  if (flags.only !== undefined || flags.why !== undefined || flags.compare) throw new BadInput('--apps', 'it has no microbenchmarks; leave out --only, --why and --compare')
+  const arch = flags.arch?.find(profile => profile !== 'v8.3' && profile !== 'neve' && profile !== 'v8.4')
+  if (arch !== undefined) throw new BadInput('--arch', `Linux as the guest hypervisor of --apps needs FEAT_NV: v8.3, neve or v8.4, not ${arch}`)
+  const kernel = flags.l1 ?? 'debian:6.12', { image } = await linuxHypervisor(kernel)
+  if (flags.svg !== undefined) writeOutput('--svg', flags.svg, '')
+  const images = { kernel: image, vmm: loadVmm(), apps: loadApps() }, progress = createProgress()
+  const measured = appConfigurations({ arch: flags.arch, guest: flags.guest, gic: flags.gic }).map(configuration => {
+    progress.update(`running ${appConfigurationName(configuration)}`)
+    return { configuration, measurement: measureApps(configuration, images) }
+  })
+  progress.clear()
+  for (const { configuration, measurement: { printed } } of measured) {
+    if (printed.join('\n') !== measured[0]!.measurement.printed.join('\n')) throw new Error(`${appConfigurationName(configuration)} printed other results than native:\n${printed.join('\n')}`)
+  }
+  const rows = appRows(measured)
+  process.stdout.write(flags.json ? `${JSON.stringify({ costModel: neve2017.name, kernel, parameters: PARAMETERS, rows }, null, 2)}\n` : `${appTables(rows, kernel, neve2017.name)}\n`)
+  if (flags.svg !== undefined) writeOutput('--svg', flags.svg, appChart(rows, kernel, neve2017.name))
+}
+
+function writeOutput(option: string, path: string, text: string): void {
+  try { writeFileSync(path, text) } catch (error) { throw new BadInput(option, `${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`) }
+}
+
 export const paperCommand = buildCommand({
   docs: {
     brief: 'The tables of the NEVE paper, every number obtained by running',
@@ -83,6 +113,7 @@ export const paperCommand = buildCommand({
       '  nidus paper --l1 debian:5.10 --arch v8.3     the same benchmarks with a Linux kernel as the guest hypervisor',
       '  nidus paper --l1 debian:5.10 --arch v8.0     its pages rewritten as virtual EL2 comes to execute them',
       '  nidus paper --l1 debian:5.10 --compare      its traps beside those of mini-kvm (hypercall on v8.3, nVHE; another with --why)',
+      '  nidus paper --apps --svg apps.svg            hackbench and kernbench on Linux: native, in a VM, nested (Figure 2, scaled down)',
       '  nidus paper --json > paper.json',
     ].join('\n'),
   },
@@ -95,11 +126,15 @@ export const paperCommand = buildCommand({
       why: { kind: 'parsed', parse: (text: string) => { parseWhy(text); return text }, brief: 'List the traps of one operation: B@ARCH[,nvhe|vhe][,nv|neve][,v2|v3]', optional: true, placeholder: 'B@ARCH' },
       l1: { kind: 'parsed', parse: String, brief: 'Guest hypervisor: an arm64 kernel Image with KVM, or debian:X, instead of mini-kvm', optional: true, placeholder: 'IMAGE' },
       compare: { kind: 'boolean', brief: 'With --l1: the traps of one operation beside those of mini-kvm', default: false, withNegated: false },
+      apps: { kind: 'boolean', brief: 'Application loads on a Linux kernel (--l1, default debian:6.12) at every level, instead of the microbenchmarks', default: false, withNegated: false },
+      svg: { kind: 'parsed', parse: String, brief: 'With --apps: write the chart to FILE', optional: true, placeholder: 'FILE' },
       json: { kind: 'boolean', brief: 'Print JSON', default: false, withNegated: false },
     },
   },
   async func(flags: Flags) {
     if (flags.compare && flags.l1 === undefined) throw new BadInput('--compare', 'it compares mini-kvm with the guest hypervisor of --l1; name one')
+    if (flags.apps) return applications(flags)
+    if (flags.svg !== undefined) throw new BadInput('--svg', 'it is for --apps')
     const guests = loadGuests()
     const linux = flags.l1 === undefined ? undefined : await linuxHypervisor(flags.l1)
     const rewritings: { readonly configuration: string, readonly text: string, readonly executed: ExecutedReport }[] = []

@@ -1,0 +1,152 @@
+/**
+ * Loads in the shape of the paper's applications (NEVE Figure 2), scaled down: `guests/apps` as the first process of a Debian kernel on the bare
+ * machine, in a VM of L0, and in a nested VM below the same kernel with KVM. What is compared is modelled time between the marks of a load.
+ */
+import type { CostModel } from '../arch/cost.ts'
+import type { ProfileName } from '../arch/features.ts'
+import type { GicVersion } from '../arch/gic.ts'
+import { createMachine } from '../machine/machine.ts'
+import type { TraceEvent } from '../trace/event.ts'
+import { createL0 } from '../vmm/index.ts'
+import { neve2017 } from './cost-models.ts'
+import { LINUX_QUIET, vmmBootargs, vmmInitramfs } from './linux.ts'
+import type { GuestKind } from './paper.ts'
+
+/** In the order of their markers: value = (16 + n) << 8 | phase, 1 begin and 2 end. */
+export const APPS = ['hackbench', 'kernbench'] as const
+export type App = (typeof APPS)[number]
+const FIRST_MARKER = 16
+const PHASE = { begin: 1, end: 2 } as const
+
+/** What the paper ran (neve-paper.md 2.2), and what is run here; words of the command line of `guests/apps`. */
+export const PARAMETERS: Readonly<Record<App, { readonly words: string, readonly here: string, readonly paper: string }>> = {
+  hackbench: { words: 'hackbench=4,5,60', here: '4 groups of 5 senders and 5 receivers, 60 loops, Unix sockets', paper: '100 groups of 20 and 20, 500 loops' },
+  kernbench: { words: 'kernbench=48,2,512', here: '48 files of 512 lines by a compiler of our own, 2 at a time', paper: 'Linux 3.17, allnoconfig, make -j' },
+}
+
+export interface AppConfiguration {
+  readonly system: 'native' | 'vm' | 'nested'
+  readonly arch: ProfileName
+  readonly guest: GuestKind | null
+  readonly gic: GicVersion
+}
+
+export interface AppSelection {
+  readonly arch?: readonly ProfileName[] | undefined
+  readonly guest?: GuestKind | undefined
+  readonly gic: GicVersion
+}
+
+/** Native and VM are what the others are compared with: always there. */
+export function appConfigurations({ arch = ['v8.3', 'v8.4'], guest, gic }: AppSelection): AppConfiguration[] {
+  const guests = (['nvhe', 'vhe'] as const).filter(each => guest === undefined || each === guest)
+  return [
+    { system: 'native', arch: 'v8.4', guest: null, gic }, { system: 'vm', arch: 'v8.4', guest: null, gic },
+    ...arch.flatMap(profile => guests.map((each): AppConfiguration => ({ system: 'nested', arch: profile, guest: each, gic }))),
+  ]
+}
+
+export const appConfigurationName = ({ system, arch, guest }: AppConfiguration): string =>
+  system === 'native' ? 'native' : system === 'vm' ? 'VM' : `${arch} nested, ${guest === 'nvhe' ? 'nVHE' : 'VHE'}`
+
+export interface AppImages {
+  /** arm64 Image with KVM: the kernel of every level. */
+  readonly kernel: Uint8Array
+  readonly vmm: Uint8Array
+  readonly apps: Uint8Array
+}
+
+export interface AppResult {
+  readonly app: App
+  /** On the PE that marked the load; other PEs' clocks agree to a turn. */
+  readonly cycles: number
+  /** Exceptions to EL2 of all PEs meanwhile. */
+  readonly traps: number
+}
+
+export interface AppMeasurement {
+  readonly results: readonly AppResult[]
+  /** Lines of the program: they do not depend on where it ran. */
+  readonly printed: readonly string[]
+  readonly instructions: number
+}
+
+const MIB = 2 ** 20
+/** The paper's innermost system has four. */
+const CPUS = 2
+const PES = 8
+const MEMORY = { guest: 192 * MIB, l1: 448 * MIB, l0: 64 * MIB, reserved: 32 * MIB } as const
+const MOST_INSTRUCTIONS = 40_000_000_000
+
+/** Times loads by their markers. */
+export class LoadTimer {
+  readonly results: AppResult[] = []
+  #traps = 0
+  readonly #begun = new Map<App, { readonly cycles: number, readonly traps: number }>()
+
+  readonly sink = (event: TraceEvent, cycles: number): void => {
+    if (event.kind === 'exception') {
+      if (event.to === 2) this.#traps++
+    } else if (event.kind === 'marker') {
+      const app = APPS[(event.value >>> 8) - FIRST_MARKER], phase = event.value & 0xff
+      if (app === undefined) return
+      const begun = this.#begun.get(app)
+      if (phase === PHASE.begin) this.#begun.set(app, { cycles, traps: this.#traps })
+      else if (phase === PHASE.end && begun !== undefined) this.results.push({ app, cycles: cycles - begun.cycles, traps: this.#traps - begun.traps })
+    }
+  }
+}
+
+export interface MeasureAppsOptions {
+  readonly costs?: CostModel
+  readonly policy?: 'split' | 'lazy'
+  /** Instead of PARAMETERS: words for `guests/apps`. */
+  readonly words?: string
+  readonly console?: (byte: number) => void
+}
+
+/** Throws an Error when a load did not run to its end. */
+export function measureApps({ system, arch, guest, gic }: AppConfiguration, { kernel, vmm, apps }: AppImages, options: MeasureAppsOptions = {}): AppMeasurement {
+  const timer = new LoadTimer(), bytes: number[] = []
+  const print = (byte: number): void => {
+    bytes.push(byte)
+    options.console?.(byte)
+  }
+  const append = `${LINUX_QUIET} -- ${options.words ?? APPS.map(app => PARAMETERS[app].words).join(' ')}`
+  const initrd = vmmInitramfs(apps, {})
+  const common = { board: gic === 2 ? 'moonshot' : 'virt', gic, profile: arch, costs: options.costs ?? neve2017, onEvent: timer.sink, hash: false, console: print } as const
+  const nested = system === 'nested', memory = nested ? MEMORY.l1 : MEMORY.guest
+  const machine = system === 'native' ? createMachine({ ...common, smp: CPUS, memBytes: memory }) : createMachine({
+    ...common, smp: PES, memBytes: memory + MEMORY.l0, reservedBytes: MEMORY.reserved,
+    l0: createL0({
+      policy: options.policy ?? 'split',
+      vms: [{
+        image: kernel, memBytes: memory, smp: CPUS, gic,
+        ...(nested ? {
+          initrd: vmmInitramfs(vmm, { kernel, initrd }), el2: guest === 'vhe' ? 'nvhe-or-vhe' : 'nvhe',
+          append: `${vmmBootargs(LINUX_QUIET, CPUS, append)} initrd=/initrd memory=${MEMORY.guest / MIB}`,
+        } as const : { initrd, append }),
+      }],
+    }),
+  })
+  if (system === 'native') machine.loadImage({ image: kernel, initrd, bootargs: append })
+  const outcome = machine.run({ maxInstructions: MOST_INSTRUCTIONS })
+  const text = String.fromCharCode(...bytes)
+  if (outcome.kind !== 'off' || !text.includes('apps: done')) throw new Error(`${appConfigurationName({ system, arch, guest, gic })} ended with ${outcome.kind} after ${machine.instructions} instructions and printed:\n${text}`)
+  return { results: timer.results, printed: text.split('\n').map(line => line.trimEnd()).filter(line => line.startsWith('apps: ')), instructions: machine.instructions }
+}
+
+export interface AppRow extends AppResult {
+  readonly configuration: AppConfiguration
+  /** Time relative to native. */
+  readonly overhead: number
+}
+
+/** Rows of all configurations. `measured` begins with native. */
+export function appRows(measured: readonly { readonly configuration: AppConfiguration, readonly measurement: AppMeasurement }[]): AppRow[] {
+  const native = measured[0]!.measurement.results
+  return measured.flatMap(({ configuration, measurement }) => measurement.results.map((result): AppRow => {
+    const base = native.find(({ app }) => app === result.app)!.cycles
+    return { ...result, configuration, overhead: Math.round(result.cycles / base * 1000) / 1000 }
+  }))
+}
