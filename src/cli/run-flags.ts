@@ -76,6 +76,6 @@ export function checkCombination(flags: RunFlags, vms: readonly VmFlags[]): void
       throw new BadInput('--el2', `a VM on ${flags.arch}${flags.hide.includes('FEAT_NV') ? ' without FEAT_NV' : ''} has no EL2 of its own; choose --arch v8.3, neve or v8.4, or rewrite the guest hypervisor with --paravirt nv`)
     }
     if (vm.paravirt !== undefined && (flags.on !== 'vm' || !vm.el2)) throw new BadInput('--paravirt', 'it needs --on vm --el2')
-    if (vm.paravirt !== undefined && hasNv) throw new BadInput('--paravirt', `${flags.arch} has FEAT_NV; the paravirtual method is for v8.0`)
+    if (vm.paravirt !== undefined && hasNv) throw new BadInput('--paravirt', `${flags.arch} has FEAT_NV; the paravirtual method is for v8.0 and v8.1`)
   }
 }

@@ -30,6 +30,7 @@ describe('createL0', () => {
     ['a memory size that is none', [vm({ memBytes: -1 })], environment(), /memory size/],
     ['a GIC that the machine does not have', [vm({ gic: 3 })], environment(), /GICv3.*GICv2/],
     ['EL2 without FEAT_NV', [vm({ el2: 'nvhe' })], environment('v8.1'), /FEAT_NV.*--paravirt/],
+    ['rewriting for a machine that has more than v8.1', [vm({ el2: 'nvhe', paravirt: 'nv' })], environment('v8.4'), /v8.0 and v8.1.*v8.4/],
     ['an image that is none', [vm({ image: new Uint8Array(100) })], environment(), /./],
   ])('refuses %s in one line', (_, vms, where, message) => {
     let caught: unknown
@@ -37,6 +38,12 @@ describe('createL0', () => {
     expect(caught).toMatchObject({ name: 'BadInput' })
     expect((caught as Error).message).toMatch(message)
     expect((caught as Error).message).not.toContain('\n')
+  })
+
+  test('a rewritten guest hypervisor is not offered what its virtual EL2 cannot have at EL1', () => {
+    const { features } = (createL0({ vms: [vm({ el2: 'nvhe', paravirt: 'nv' })] })(environment('v8.1')) as L0).environment
+    expect(features).toContain('FEAT_PAN')
+    expect(guestFeatures('v8.1', [], features, 'nvhe', { paravirt: true })).toEqual(new Set([...features].filter(feature => !['FEAT_PAN', 'FEAT_VHE'].includes(feature))))
   })
 
   test('VMs are laid out from the top, apart from each other and from L0', () => {

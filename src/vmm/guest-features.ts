@@ -16,6 +16,8 @@ export function guestFeatures(name: ProfileName, hide: readonly Feature[], machi
   if (el2 !== 'none') hidden.push(...HIDDEN_WITH_EL2)
   if (el2 === 'none' || !recursion) hidden.push(...NESTING)
   if (el2 === 'nvhe') hidden.push('FEAT_VHE')
+  // Its nVHE virtual EL2 runs at EL1 without HCR_EL2.NV1, under tables in which EL0 may access everything: PSTATE.PAN would matter there.
+  if (paravirt) hidden.push('FEAT_PAN', 'FEAT_UAO')
   const offered = [...profile(name, hidden).features].filter(feature => machine.has(feature))
   // FEAT_VHE of a rewritten guest hypervisor is L0's emulation alone: its `_EL12` names are gone from its binary.
   if (paravirt && el2 === 'vhe' && !hide.includes('FEAT_VHE') && !offered.includes('FEAT_VHE')) offered.push('FEAT_VHE')

@@ -44,6 +44,7 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   const gic = description.gic ?? environment.gicVersion, cpus = description.smp ?? 1
   if (gic !== environment.gicVersion) throw new BadInput('VM', `it wants a GICv${gic} and the machine has a GICv${environment.gicVersion}: their virtual interfaces differ`)
   if (hasEL2 && paravirt === undefined && !environment.features.has('FEAT_NV')) throw new BadInput('VM', `EL2 for a VM needs FEAT_NV, which ${environment.profile} as chosen does not have, or --paravirt`)
+  if (hasEL2 && paravirt !== undefined && environment.profile !== 'v8.0' && environment.profile !== 'v8.1') throw new BadInput('--paravirt', `rewriting is for v8.0 and v8.1; it does not know what ${environment.profile} has beyond them`)
   const features = guestFeatures(description.profile ?? environment.profile, description.hide ?? [], environment.features, el2, { paravirt: paravirt !== undefined, recursion: description.recursion ?? false })
   const board = createBoard({ name: 'virt', gic, cpus, memBytes: description.memBytes, el2: hasEL2, vhe: hasEL2 && features.has('FEAT_VHE'), pmu: false })
   const plan = planLoad(board, {
