@@ -1,4 +1,5 @@
 /** Disks in files of the host. */
+import { createHash } from 'node:crypto'
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs'
 import { BadInput } from '../arch/bad-input.ts'
 import { OverlayBacking, type BlockBacking } from '../devices/index.ts'
@@ -25,6 +26,15 @@ export function openDisk(path: string, access: DiskAccess, what = '--disk'): Blo
   }
   const file = new FileBacking(descriptor, status.size, access !== 'rw')
   return access === 'overlay' ? new OverlayBacking(file) : file
+}
+
+/** SHA-256 of a disk image, for recordings. */
+export function diskDigest(path: string): string {
+  const hash = createHash('sha256'), chunk = new Uint8Array(1 << 20), fd = openSync(path, 'r')
+  try {
+    for (let count = readSync(fd, chunk); count > 0; count = readSync(fd, chunk)) hash.update(chunk.subarray(0, count))
+  } finally { closeSync(fd) }
+  return hash.digest('hex')
 }
 
 class FileBacking implements BlockBacking {

@@ -13,12 +13,13 @@ import { paperCommand } from './commands/paper.ts'
 import { runCommand } from './commands/run.ts'
 import { statCommand } from './commands/stat.ts'
 import { traceCommand } from './commands/trace.ts'
+import { snapshotCommand } from './commands/snapshot.ts'
 import { EXIT } from './exit-codes.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const routes = buildRouteMap<string, ImagesContext>({
-  routes: { paper: paperCommand, run: runCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
+  routes: { paper: paperCommand, run: runCommand, snapshot: snapshotCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [

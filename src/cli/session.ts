@@ -1,20 +1,26 @@
 /** One run of the machine with what was asked for on it, to its end: what `nidus run`, `stat` and `trace` have in common. */
 import { writeFileSync } from 'node:fs'
+import { BadInput } from '../arch/bad-input.ts'
 import type { CostModel } from '../arch/cost.ts'
 import type { Plug } from '../devices/index.ts'
 import { createMachine, type Machine } from '../machine/machine.ts'
 import type { MachineOptions } from '../machine/options.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import type { Outcome } from '../machine/outcome.ts'
 import { TextMatcher } from '../machine/text-matcher.ts'
 import type { TraceSink } from '../trace/event.ts'
-import { createL0, type Paravirtualised, type VmEnd } from '../vmm/index.ts'
+import { recipeOf, restoreMachine } from '../snapshot/index.ts'
+import { createL0, type L0Options, type Paravirtualised, type VmEnd } from '../vmm/index.ts'
 import { connectConsole, type Console } from './console.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { GdbServer, type GdbAddress } from './gdb-server.ts'
 import { loadImage, type LoadedImage } from './loaded-image.ts'
+import { diskDigest } from './disk.ts'
 import { openPlugs } from './plugs.ts'
+import { checkFiles, Recorder, sha256, type Asked, type Recording } from './recording.ts'
 import { executedText, leftSites, rewritingText } from './rewriting-text.ts'
 import { checkCombination, type RunFlags, type VmFlags } from './run-flags.ts'
+import type { RestoredSession } from './snapshot-file.ts'
 import { grouped } from './table.ts'
 import { fileConsole, plainConsole, SharedTerminal, type VmConsole } from './vm-consoles.ts'
 
@@ -32,6 +38,13 @@ export interface SessionOptions {
   readonly onMachine?: (machine: Machine) => void
   /** GDB may connect here; with `wait` nothing runs before it says so. */
   readonly gdb?: { readonly address: GdbAddress, readonly wait: boolean } | undefined
+  /** Goes on from here; images are not read. */
+  readonly restored?: RestoredSession | undefined
+  /** Ends the run after so many instructions. */
+  readonly after?: number | undefined
+  /** Writes down what comes from outside; replays it instead of the keyboard and the clock. */
+  readonly record?: string | undefined
+  readonly replay?: Recording | undefined
   /** Everything an image has printed. */
   readonly onConsole?: (byte: number) => void
 }
@@ -39,6 +52,8 @@ export interface SessionOptions {
 export interface Finished {
   readonly machine: Machine
   readonly outcome: Outcome['kind'] | 'timeout' | 'enough'
+  /** How the machine is made again. */
+  readonly recipe: Saved
   readonly code: ExitCode
   /** For stderr, one line each. */
   readonly messages: readonly string[]
@@ -70,7 +85,12 @@ interface Running {
 /** Undefined: there was nothing to run (`--dumpdtb`). */
 export async function runSession(flags: RunFlags, images: readonly Requested[], options: SessionOptions = {}): Promise<Finished | undefined> {
   checkCombination(flags, images.map(image => image.flags))
-  const loaded = await Promise.all(images.map(({ path, flags: each }) => loadImage(path, each)))
+  if (options.record !== undefined && images.some(image => image.flags.share.length > 0)) throw new BadInput('--record', 'what a shared folder answers is not recorded; leave --share out')
+  const { restored } = options
+  const loaded = restored === undefined ? await Promise.all(images.map(({ path, flags: each }) => loadImage(path, each))) : images.map((): LoadedImage => ({ image: new Uint8Array(), elf: undefined }))
+  const recorder = new Recorder(options.record), asked = (): Asked => ({ flags, images, snapshot: restored?.path, files: filesOf(images, loaded, restored) })
+  if (options.replay !== undefined) checkFiles(options.replay.asked.files, asked().files)
+  recorder.begin(asked)
   const plugs = images.map(({ flags: each }) => openPlugs(each))
   const files = images.map(({ flags: each }) => each.console === undefined ? undefined : fileConsole(each.console))
   const terminal = connectConsole(images.length)
@@ -85,8 +105,11 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
   }
   // Ctrl-C leaves whole files.
   process.once('exit', close)
+  let machine: Machine | undefined
+  const brokenOff = (): void => {
+    if (machine !== undefined) recorder.end({ position: machine.position, outcome: 'interrupted', code: EXIT.interrupted, traceHash: machine.traceHash() })
+  }
   try {
-    let machine: Machine | undefined
     /** All who wait for a text have seen it. */
     let reached = false
     const output = (each: Running) => (byte: number): void => {
@@ -103,12 +126,21 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
     }
     const [first] = running as [Running, ...Running[]]
     const common: MachineOptions = {
-      board: flags.board, ...(flags.gic === undefined ? {} : { gic: flags.gic }), profile: flags.arch, hide: flags.hide, translate: flags.translate, hash: options.hash ?? false, ...(options.costs === undefined ? {} : { costs: options.costs }),
-      console: output(first), ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }), symbolAt: pc => first.loaded.elf?.symbolize(pc),
+      board: flags.board, ...(flags.gic === undefined ? {} : { gic: flags.gic }), profile: flags.arch, hide: flags.hide, translate: flags.translate, hash: (options.hash ?? false) || options.record !== undefined || options.replay !== undefined, ...(options.costs === undefined ? {} : { costs: options.costs }),
+      console: output(first), ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }), symbolAt: pc => first.loaded.elf?.symbolize(pc), onOutside: recorder.event,
     }
-    if (flags.on === 'vm') machine = machineWithVms(flags, common, running, output)
-    else {
-      machine = createMachine({ ...common, smp: flags.smp ?? 1, memBytes: flags.mem, el2: flags.el2, plugs: first.plugs, complaint: complaint('') })
+    let recipe: Saved = restored?.file.recipe
+    if (restored !== undefined) {
+      const { onEnd, vms } = l0Options(flags, running, output)
+      machine = restoreMachine(restored.file, { machine: { ...common, ...(flags.on === 'vm' ? {} : { plugs: first.plugs, complaint: complaint('') }) }, vms, ...(onEnd === undefined ? {} : { onEnd }) })
+    } else if (flags.on === 'vm') {
+      const l0 = l0Options(flags, running, output), chosen = { ...common, ...sizes(running) }
+      machine = createMachine({ ...chosen, l0: createL0(l0) })
+      recipe = recipeOf(chosen, l0)
+    } else {
+      const chosen = { ...common, smp: flags.smp ?? 1, memBytes: flags.mem, el2: flags.el2, plugs: first.plugs, complaint: complaint('') }
+      machine = createMachine(chosen)
+      recipe = recipeOf(chosen)
       const { append, ...request } = first.loaded
       const plan = machine.loadImage({ ...request, ...(append === undefined ? {} : { bootargs: append }) })
       if (flags.dumpdtb !== undefined) {
@@ -119,31 +151,55 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
     options.onMachine?.(machine)
     const gdb = options.gdb === undefined ? undefined
       : await GdbServer.listen({ machine, ...options.gdb, symbolAt: pc => first.loaded.elf?.symbolize(pc), say: text => { process.stderr.write(`nidus: ${text}\n`) } })
+    process.once('exit', brokenOff)
     try {
-      return await runToTheEnd(machine, flags, running, terminal, () => reached, options.enough ?? (() => false), gdb)
+      const finished = { ...await runToTheEnd(machine, flags, running, terminal, () => reached, options, gdb), recipe }
+      recorder.end({ position: machine.position, outcome: finished.outcome, code: finished.code, traceHash: machine.traceHash() })
+      return finished
     } finally { gdb?.close() }
-  } finally { close() }
+  } catch (error) {
+    if (error instanceof BadInput) throw error
+    // `run` has one cost model.
+    const path = options.costs === undefined ? recorder.keep() : undefined
+    if (path !== undefined) process.stderr.write(`nidus: to see this again: nidus run --replay ${path}\n`)
+    throw error
+  } finally {
+    process.off('exit', brokenOff)
+    close()
+  }
 }
 
-function machineWithVms(flags: RunFlags, common: MachineOptions, running: readonly Running[], output: (each: Running) => (byte: number) => void): Machine {
-  const memory = running.reduce((sum, each) => sum + each.flags.mem, 0), pes = running.reduce((sum, each) => sum + (each.flags.smp ?? 1), 0)
-  const several = running.length > 1
-  return createMachine({
-    ...common, smp: Math.min(pes, MOST_PES), memBytes: memory + L0_MEMORY * running.length, reservedBytes: L0_RESERVED * running.length,
-    l0: createL0({
-      policy: flags.l0,
-      onEnd: (vm, end) => { running[vm]!.end = end },
-      vms: running.map((each, id) => {
-        const { elf: _, ...description } = each.loaded
-        return {
-          ...description, memBytes: each.flags.mem, smp: each.flags.smp ?? 1, hide: each.flags.hide, plugs: each.plugs, complaint: complaint(several ? `vm${id}: ` : ''), el2: each.flags.el2 ? 'nvhe-or-vhe' : 'none',
-          // One VM prints on the machine's console.
-          ...(several ? { console: output(each) } : {}),
-          ...(each.flags.paravirt === undefined ? {} : { paravirt: each.flags.paravirt, onRewritten: (result: Paravirtualised) => { tellRewriting(each.rewriting = result, several ? `vm${id}: ` : '') } }),
-        } as const
-      }),
-    }),
+/** What a run depends on. */
+function filesOf(images: readonly Requested[], loaded: readonly LoadedImage[], restored: RestoredSession | undefined): Asked['files'] {
+  const files = restored === undefined ? [] : [{ what: restored.path, sha256: restored.sha256 }]
+  loaded.forEach(({ image, initrd, dtb, modules }, i) => {
+    const { path, flags } = images[i]!, parts: [string, Uint8Array | undefined][] = [[path, image], ['--initrd', initrd], ['--dtb', dtb], ...(modules ?? []).map(({ bytes }, n): [string, Uint8Array] => [`--module ${n + 1}`, bytes])]
+    for (const [what, bytes] of parts) if (bytes !== undefined && bytes.length > 0) files.push({ what: images.length > 1 ? `VM ${i}: ${what}` : what, sha256: sha256(bytes) })
+    for (const disk of flags.disk) files.push({ what: disk.path, sha256: diskDigest(disk.path) })
   })
+  return files
+}
+
+function sizes(running: readonly Running[]): { readonly smp: number, readonly memBytes: number, readonly reservedBytes: number } {
+  const memory = running.reduce((sum, each) => sum + each.flags.mem, 0), pes = running.reduce((sum, each) => sum + (each.flags.smp ?? 1), 0)
+  return { smp: Math.min(pes, MOST_PES), memBytes: memory + L0_MEMORY * running.length, reservedBytes: L0_RESERVED * running.length }
+}
+
+function l0Options(flags: RunFlags, running: readonly Running[], output: (each: Running) => (byte: number) => void): L0Options {
+  const several = running.length > 1
+  return {
+    policy: flags.l0,
+    onEnd: (vm, end) => { running[vm]!.end = end },
+    vms: running.map((each, id) => {
+      const { elf: _, ...description } = each.loaded
+      return {
+        ...description, memBytes: each.flags.mem, smp: each.flags.smp ?? 1, hide: each.flags.hide, plugs: each.plugs, complaint: complaint(several ? `vm${id}: ` : ''), el2: each.flags.el2 ? 'nvhe-or-vhe' : 'none',
+        // One VM prints on the machine's console.
+        ...(several ? { console: output(each) } : {}),
+        ...(each.flags.paravirt === undefined ? {} : { paravirt: each.flags.paravirt, onRewritten: (result: Paravirtualised) => { tellRewriting(each.rewriting = result, several ? `vm${id}: ` : '') } }),
+      } as const
+    }),
+  }
 }
 
 /** What a guest's driver has done wrong. */
@@ -155,17 +211,26 @@ function tellRewriting(result: Paravirtualised, who: string): void {
   if (text !== undefined) process.stderr.write(`nidus: ${who}to be rewritten, ${text}\n${leftSites(result).map(line => `  left: ${line}\n`).join('')}`)
 }
 
-async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly Running[], terminal: Console, reached: () => boolean, enough: () => boolean, gdb: GdbServer | undefined): Promise<Finished> {
+type Ended = Omit<Finished, 'recipe'>
+
+async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly Running[], terminal: Console, reached: () => boolean, options: SessionOptions, gdb: GdbServer | undefined): Promise<Ended> {
+  const { enough = () => false, replay } = options, stop = options.after === undefined ? undefined : { instructions: machine.instructions + options.after, idleTurns: 0 }
   const deadline = flags.timeout === undefined ? Infinity : performance.now() + flags.timeout * 1000
-  const finished = (outcome: Finished['outcome'], code: ExitCode, message?: string): Finished =>
+  const finished = (outcome: Finished['outcome'], code: ExitCode, message?: string): Ended =>
     ({ machine, outcome, code, messages: [...(message === undefined ? [] : [message]), ...executedTexts(running)], codes: running.map(() => code), rewritings: running.map(({ rewriting }) => rewriting) })
+  if (replay !== undefined) {
+    const outcome = replayEntries(machine, replay, reached)
+    if (outcome !== undefined) return verdict(machine, outcome, running)
+    return finished(replay.ending!.outcome as Ended['outcome'], replay.ending!.code as ExitCode)
+  }
   for (;;) {
     await gdb?.standing()
     if (gdb?.killed === true) return finished('off', EXIT.done, 'ended by GDB')
     // Time, not instructions: a guest that only traps executes few. Where a run is cut is not seen by the guest.
     const end = Math.min(deadline, performance.now() + SLICE)
-    const limits = { interrupted: () => performance.now() > end }, outcome = gdb?.run(limits) ?? machine.run(limits)
+    const limits = { interrupted: () => performance.now() > end, ...(stop === undefined ? {} : { to: stop }) }, outcome = gdb?.run(limits) ?? machine.run(limits)
     if (reached()) return verdict(machine, { kind: 'until', text: '' }, running)
+    if (outcome.kind === 'limit') return finished('enough', EXIT.done)
     if (outcome.kind !== 'idle' && outcome.kind !== 'interrupted') return verdict(machine, outcome, running)
     if (enough()) return finished('enough', EXIT.done)
     if (performance.now() > deadline) return finished('timeout', EXIT.timeout, `timeout after ${flags.timeout} s and ${grouped(machine.instructions)} instructions`)
@@ -181,8 +246,19 @@ async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly 
   }
 }
 
+/** Runs with what was recorded, to the end of the recording. Undefined: the recorded run was ended from outside (a timeout, Ctrl-C) here. */
+function replayEntries(machine: Machine, { entries, ending }: Recording, reached: () => boolean): Outcome | undefined {
+  for (const { position, event } of [...entries, ...(ending === undefined ? [] : [{ position: ending.position, event: undefined }])]) {
+    const outcome = machine.run({ to: position })
+    if (reached()) return { kind: 'until', text: '' }
+    if (outcome.kind !== 'limit' && outcome.kind !== 'idle') return outcome
+    if (event !== undefined && !machine.post(event)) throw new BadInput('recording', `no device is called ${event.device}`)
+  }
+  return ending === undefined ? machine.run() : undefined
+}
+
 /** Of all images: the worst of them (a guest that died, then one that failed). */
-function verdict(machine: Machine, outcome: Outcome, running: readonly Running[]): Finished {
+function verdict(machine: Machine, outcome: Outcome, running: readonly Running[]): Ended {
   const several = running.length > 1
   const each = running.map((vm, i) => {
     const { code, message } = verdictOf(outcome, vm)

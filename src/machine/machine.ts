@@ -19,7 +19,7 @@ import { Engine } from '../engine/engine.ts'
 import type { AfterExit, EL2Exception, EL2Software, PhysicalMemory } from '../hypervisor/host.ts'
 import { SLOT, SLOTS, resetValues } from '../sysreg/index.ts'
 import { HostPort } from './host-port.ts'
-import type { MachineOptions, RunLimits } from './options.ts'
+import type { MachineOptions, Position, RunLimits } from './options.ts'
 import { savedOutcome } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import { PageStore } from './page-store.ts'
@@ -27,7 +27,7 @@ import { physicalMemory } from './physical-memory.ts'
 import { firmwareCall } from './psci.ts'
 import type { PowerControl } from './psci.ts'
 import { RunLoop } from './run-loop.ts'
-import { CUT, HASH, HELD, POSTED, restoreDevices, restorePe, saveDevices, savePe } from './snapshot.ts'
+import { HASH, HELD, POSTED, restoreDevices, restorePe, saveDevices, savePe } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import { TextMatcher } from './text-matcher.ts'
 import { wire } from './wiring.ts'
@@ -180,8 +180,13 @@ export class Machine {
     }
     const end = limits.maxInstructions === undefined ? Infinity : this.instructions + limits.maxInstructions
     for (let turns = 1; this.#outcome === undefined; turns++) {
-      const left = end === Infinity ? Infinity : end - this.instructions
+      let left = end === Infinity ? Infinity : end - this.instructions
       if (left <= 0) return { kind: 'limit' }
+      if (limits.to !== undefined) {
+        const before = limits.to.instructions - this.instructions
+        if (before < 0 || (before === 0 && this.#loop.idleTurns >= limits.to.idleTurns)) return { kind: 'limit' }
+        left = Math.min(left, Math.max(1, before))
+      }
       if (this.#posted.length > 0) this.#deliver()
       const turn = this.#loop.turn(left, limits.waits)
       if (turn === undefined) this.#stop(this.#nobodyRuns())
@@ -227,6 +232,7 @@ export class Machine {
 
   #deliver(): void {
     for (const event of this.#posted.splice(0)) {
+      this.#options.onOutside?.(this.position, event)
       this.#hash?.add(HASHED.outside)
       for (const byte of event.bytes) this.#hash?.add(byte)
       this.#receivers.get(event.device)!(event)
@@ -237,6 +243,8 @@ export class Machine {
 
   /** Instructions of all PEs. */
   get instructions(): number { return this.cpu.pes.reduce((sum, pe) => sum + this.cpu.engine.instructions(pe.index), 0) }
+  /** Where between turns the run is. The same run comes by the same positions, however it is cut into calls. */
+  get position(): Position { return { instructions: this.instructions, idleTurns: this.#loop.idleTurns } }
   /** Virtual time: the clock of the PE that is furthest. */
   get nanoseconds(): number { return Math.max(...this.cpu.pes.map(pe => this.cpu.core.cycles(pe))) }
   get lastOutcome(): Outcome | undefined { return this.#outcome }
@@ -286,7 +294,7 @@ export class Machine {
     return {
       machine: this.#description(), pages: this.#pages.capture(),
       state: {
-        pes: pes.map(pe => savePe(pe, engine)), current: core.pe.index, ...saveDevices(this.wiring), pmu: pmu.saveState(), lastCount: core.lastCount, cut: CUT.save(this.#loop.save()),
+        pes: pes.map(pe => savePe(pe, engine)), current: core.pe.index, ...saveDevices(this.wiring), pmu: pmu.saveState(), lastCount: core.lastCount, turn: this.#loop.saveState(),
         hash: HASH.save(this.#hash?.save()), held: [...this.#held], posted: POSTED.save(this.#posted), ended: this.#finished ? structuredClone(this.#outcome) as Saved : undefined,
         hostPorts: this.hostPorts.map(port => port.saveState()), l0: this.l0?.saveState?.(),
       },
@@ -307,7 +315,7 @@ export class Machine {
     pes.forEach((pe, i) => restorePe(pe, engine, saved[i], `PE ${i}`))
     core.lastCount = COUNT.restore(state['lastCount'], 'lastCount', 0)
     this.#hash?.restore(HASH.restore(state['hash'], 'hash', undefined) ?? new TraceHash().save())
-    this.#loop.restore(CUT.restore(state['cut'], 'cut', undefined))
+    this.#loop.restoreState(state['turn'])
     HELD.restore(state['held'], 'held', this.#held)
     POSTED.restore(state['posted'], 'posted', this.#posted)
     this.#outcome = savedOutcome(state['ended'])
@@ -319,7 +327,7 @@ export class Machine {
 
   /** Another machine in the same state, that goes on by itself; pages of RAM are copied. What is attached by `options` (console, L0's devices) is made anew. */
   fork(options: Partial<MachineOptions> = {}): Machine {
-    const other = new Machine({ ...this.#options, ...options })
+    const { onOutside: _, ...own } = this.#options, other = new Machine({ ...own, ...options })
     other.restore(this.save())
     return other
   }

@@ -2,6 +2,7 @@
 import type { CostModel } from '../arch/cost.ts'
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
+import type { OutsideEvent } from '../arch/outside.ts'
 import type { Plug } from '../devices/index.ts'
 import type { EL2Software, L0Environment } from '../hypervisor/host.ts'
 import type { TraceSink } from '../trace/event.ts'
@@ -34,6 +35,8 @@ export interface MachineOptions {
   /** Told what a driver has done that its device cannot go on after. */
   readonly complaint?: (text: string) => void
   readonly onEvent?: TraceSink
+  /** Something from outside has reached its device, here: for recordings. */
+  readonly onOutside?: (position: Position, event: OutsideEvent) => void
   /** Symbol at an address, for messages only. */
   readonly symbolAt?: (pc: bigint) => string | undefined
   /** Compute traceHash (costs a few percent). Default true. */
@@ -44,7 +47,12 @@ export interface MachineOptions {
   readonly translateAfter?: number
 }
 
+/** A place between two turns: instructions of all PEs, and turns since the last of them in which only time has passed. */
+export interface Position { readonly instructions: number, readonly idleTurns: number }
+
 export interface RunLimits {
+  /** A position that a run like this one has come by: ends there (or behind it, if this one does not) with 'limit'. */
+  readonly to?: Position
   /** Exact console bytes; the run ends right after the last of them is printed. */
   readonly until?: string
   /** Instructions of all PEs together, counted from this call; the run may pass it by less than one turn. */

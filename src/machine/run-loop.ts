@@ -2,6 +2,8 @@
  * Who runs next, and for how long (design D9). The PE with the least time runs; a PE that waits takes part with the time at which it will
  * wake; idle time is skipped. Nothing here depends on the host.
  */
+import { COUNT, integer, objectOf, optional, value } from '../arch/saved-state.ts'
+import type { Saved } from '../arch/saved-state.ts'
 import type { Cpu } from '../cpu/cpu.ts'
 import type { PE } from '../cpu/pe.ts'
 import { CYCLES_PER_COUNT } from '../cpu/timers.ts'
@@ -25,8 +27,7 @@ export interface RunLoopOptions {
   readonly pollDevices: () => void
 }
 
-/** The PE and the instructions that are left of a turn that was cut short. */
-export interface CutTurn { readonly pe: number, readonly instructions: number }
+const CUT = optional(value<{ pe: number, instructions: number }>({ pe: integer(0, 7), instructions: COUNT }))
 
 /** A turn as it began. */
 interface Turn {
@@ -46,6 +47,8 @@ export class RunLoop {
   #cut: { readonly pe: PE, readonly instructions: number } | undefined
 
   #suspended: Turn | undefined
+  /** Turns since the last that executed an instruction: they let time pass, and something from outside may come between them. */
+  idleTurns = 0
 
   constructor(options: RunLoopOptions) {
     this.#options = options
@@ -64,6 +67,7 @@ export class RunLoop {
     const { pes } = this.#cpu
     const cut = this.#cut
     this.#cut = undefined
+    this.idleTurns++
     if (cut !== undefined && cut.pe.power === 'on' && cut.pe.waiting === 'none') {
       let rival = Infinity
       for (const each of pes) if (each !== cut.pe) rival = Math.min(rival, this.#nextTime(each))
@@ -81,10 +85,16 @@ export class RunLoop {
         pe = each
       } else if (at < rival) rival = at
     }
-    if (pe === undefined) return undefined
+    if (pe === undefined) {
+      this.idleTurns--
+      return undefined
+    }
     if (waits !== undefined && pe.power === 'on' && pe.waiting !== 'none' && !this.#isAwake(pe)) {
       const idle = time - this.#front()
-      if (idle > 0 && waits(idle)) return idle
+      if (idle > 0 && waits(idle)) {
+        this.idleTurns--
+        return idle
+      }
     }
     this.#switchTo(pe)
     this.#prepare(pe, time)
@@ -92,10 +102,13 @@ export class RunLoop {
     return pe
   }
 
-  save(): CutTurn | undefined { return this.#cut === undefined ? undefined : { pe: this.#cut.pe.index, instructions: this.#cut.instructions } }
-  restore(cut: CutTurn | undefined): void {
+  saveState(): Saved { return { cut: CUT.save(this.#cut && { pe: this.#cut.pe.index, instructions: this.#cut.instructions }), idleTurns: this.idleTurns } }
+
+  restoreState(saved: Saved): void {
+    const values = objectOf(saved, 'turn'), cut = CUT.restore(values['cut'], 'turn.cut', undefined), pe = cut && this.#cpu.pes[cut.pe]
     this.#suspended = undefined
-    this.#cut = cut === undefined ? undefined : { pe: this.#cpu.pes[cut.pe]!, instructions: cut.instructions }
+    this.#cut = cut === undefined || pe === undefined ? undefined : { pe, instructions: cut.instructions }
+    this.idleTurns = COUNT.restore(values['idleTurns'], 'turn.idleTurns', 0)
   }
 
   #switchTo(pe: PE): void {
@@ -159,7 +172,7 @@ export class RunLoop {
       if (cpu.stepPending) cpu.takeStepException()
       else {
         if (core.step() === 0) this.#suspended = { pe, instructions: 1, before: 0, end: 0, step: true }
-        else cpu.stepDone()
+        else this.#stepDone()
       }
       return
     }
@@ -179,7 +192,8 @@ export class RunLoop {
       this.#suspended = turn
       return
     }
-    const left = turn.instructions - (engine.instructions(pe.index) - turn.before)
+    const done = engine.instructions(pe.index) - turn.before, left = turn.instructions - done
+    if (done > 0) this.idleTurns = 0
     if (pes.length > 1 && left > 0 && !core.turnEnded && core.cycles(pe) < turn.end) this.#cut = { pe, instructions: left }
   }
 
@@ -191,7 +205,12 @@ export class RunLoop {
       cpu.core.resume()
       this.#end(turn)
     } else if (cpu.core.step() === 0) this.#suspended = turn
-    else cpu.stepDone()
+    else this.#stepDone()
     return pe
+  }
+
+  #stepDone(): void {
+    this.idleTurns = 0
+    this.#cpu.stepDone()
   }
 }

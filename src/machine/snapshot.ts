@@ -5,7 +5,6 @@ import type { Saved } from '../arch/saved-state.ts'
 import type { PE } from '../cpu/pe.ts'
 import type { EngineApi } from '../engine/engine.ts'
 import type { Pages } from './page-store.ts'
-import type { CutTurn } from './run-loop.ts'
 import type { Wiring } from './wiring.ts'
 
 export interface Snapshot {
@@ -22,7 +21,6 @@ export const POSTED = list(value<OutsideEvent>({ device: TEXT, kind: TEXT, id: C
 /** Bytes of the console that a run has not shown; a line of them at most. */
 export const HELD = list(integer(0, 0xff), 1 << 20)
 export const HASH = optional(value<{ a: number, b: number }>({ a: WORD32, b: WORD32 }))
-export const CUT = optional(value<CutTurn>({ pe: integer(0, 7), instructions: COUNT }))
 
 export function savePe(pe: PE, engine: EngineApi): Saved {
   const { block, instructions } = engine.savePe(pe.index)

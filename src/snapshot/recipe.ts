@@ -122,7 +122,7 @@ export const ramOf = (saved: Saved): number => recipeFrom(saved).memBytes
 
 /** What a machine that is made again is attached to. */
 export interface Attachments {
-  readonly machine?: Pick<MachineOptions, 'console' | 'plugs' | 'complaint' | 'onEvent' | 'symbolAt' | 'translate' | 'translateAfter'>
+  readonly machine?: Pick<MachineOptions, 'console' | 'plugs' | 'complaint' | 'onEvent' | 'onOutside' | 'symbolAt' | 'translate' | 'translateAfter' | 'hash'>
   /** By number of the VM. */
   readonly vms?: readonly Pick<VmDescription, 'console' | 'plugs' | 'complaint' | 'onRewritten'>[]
   readonly onEnd?: L0Options['onEnd']
@@ -130,6 +130,9 @@ export interface Attachments {
 
 const defined = <T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(object).filter(([, each]) => each !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
+
+/** Whoever attaches may have more at hand; what the machine is made of is the recipe's. */
+const pick = <T extends object, K extends keyof T>(object: T, names: readonly K[]): Pick<T, K> => Object.fromEntries(names.flatMap(name => object[name] === undefined ? [] : [[name, object[name]]])) as unknown as Pick<T, K>
 
 function standIn({ bytes, size }: StandIn): Uint8Array {
   const whole = new Uint8Array(Math.max(size, bytes.length))
@@ -141,13 +144,13 @@ function standIn({ bytes, size }: StandIn): Uint8Array {
 export function machineFrom(saved: Saved, { machine = {}, vms = [], onEnd }: Attachments = {}): Machine {
   const { registers: _, l0, ...options } = recipeFrom(saved)
   return make(() => createMachine({
-    ...defined(options), ...machine,
+    ...defined(options), ...pick(machine, ['console', 'plugs', 'complaint', 'onEvent', 'onOutside', 'symbolAt', 'translate', 'translateAfter', 'hash']),
     ...(l0 === undefined ? {} : {
       l0: createL0({
         policy: l0.policy, ...(onEnd === undefined ? {} : { onEnd }),
         vms: l0.vms.map(({ image, initrd, modules, ...vm }, i): VmDescription => ({
           ...defined(vm), image: standIn(image), ...(initrd === undefined ? {} : { initrd: new Uint8Array(initrd) }),
-          ...(modules.length === 0 ? {} : { modules: modules.map(({ size, bootargs }) => ({ bytes: new Uint8Array(size), ...(bootargs === undefined ? {} : { bootargs }) })) }), ...vms[i],
+          ...(modules.length === 0 ? {} : { modules: modules.map(({ size, bootargs }) => ({ bytes: new Uint8Array(size), ...(bootargs === undefined ? {} : { bootargs }) })) }), ...pick(vms[i] ?? {}, ['console', 'plugs', 'complaint', 'onRewritten']),
         })),
       }),
     }),
