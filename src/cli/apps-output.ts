@@ -6,12 +6,12 @@ import { formatTable, grouped } from './table.ts'
 const configurationsOf = (rows: readonly AppRow[]): AppConfiguration[] => [...new Map(rows.map(({ configuration }) => [appConfigurationName(configuration), configuration])).values()]
 
 export function appTables(rows: readonly AppRow[], kernel: string, costModel: string): string {
-  const tables = APPS.filter(app => rows.some(row => row.app === app)).map(app => formatTable([app, 'time', 'cycles', 'traps to L0'], rows.filter(row => row.app === app).map(({ configuration, cycles, traps, overhead }) =>
-    [appConfigurationName(configuration), `${overhead.toFixed(2)}x`, grouped(cycles), grouped(traps)]), ['left', 'right', 'right', 'right']))
+  const tables = APPS.filter(app => rows.some(row => row.app === app)).map(app => formatTable([app, 'time', 'cycles', 'fastest', 'slowest', 'traps to L0'], rows.filter(row => row.app === app).map(({ configuration, cycles, fastest, slowest, traps, overhead }) =>
+    [appConfigurationName(configuration), `${overhead.toFixed(2)}x`, grouped(cycles), grouped(fastest), grouped(slowest), grouped(traps)]), ['left', ...Array.from({ length: 5 }, () => 'right' as const)]))
   return [
     `Application loads on ${kernel} at every level: time relative to native (NEVE, SOSP 2017, Figure 2, scaled down).`, '', tables.join('\n\n'), '',
     ...APPS.map(app => `${app}: ${PARAMETERS[app].here}. The paper: ${PARAMETERS[app].paper}.`),
-    `2 CPUs at every level (the paper: 4), no network. Time is modelled (cost model ${costModel}), fitted to single-level microbenchmarks alone: caches, TLBs and memory`,
+    `Means of ${rows[0]?.runs ?? 0} runs in one boot. 2 CPUs at every level (the paper: 4), no network. Time is modelled (cost model ${costModel}), fitted to single-level microbenchmarks alone: caches, TLBs and memory`,
     'are not in it. The bars of Figure 2 are not published as numbers; nothing is set beside them.',
   ].join('\n')
 }

@@ -20,9 +20,12 @@ const PHASE = { begin: 1, end: 2 } as const
 
 /** What the paper ran (neve-paper.md 2.2), and what is run here; words of the command line of `guests/apps`. */
 export const PARAMETERS: Readonly<Record<App, { readonly words: string, readonly here: string, readonly paper: string }>> = {
-  hackbench: { words: 'hackbench=4,5,60', here: '4 groups of 5 senders and 5 receivers, 60 loops, Unix sockets', paper: '100 groups of 20 and 20, 500 loops' },
-  kernbench: { words: 'kernbench=48,2,512', here: '48 files of 512 lines by a compiler of our own, 2 at a time', paper: 'Linux 3.17, allnoconfig, make -j' },
+  hackbench: { words: 'hackbench=2,4,40', here: '2 groups of 4 senders and 4 receivers, 40 loops, Unix sockets', paper: '100 groups of 20 and 20, 500 loops' },
+  kernbench: { words: 'kernbench=12,2,512', here: '12 files of 512 lines by a compiler of our own, 2 at a time', paper: 'Linux 3.17, allnoconfig, make -j' },
 }
+
+/** Runs of each load that are measured, after one that is not: how two CPUs share a short load is partly chance. */
+const REPEAT = 8
 
 export interface AppConfiguration {
   readonly system: 'native' | 'vm' | 'nested'
@@ -58,10 +61,14 @@ export interface AppImages {
 
 export interface AppResult {
   readonly app: App
-  /** On the PE that marked the load; other PEs' clocks agree to a turn. */
+  /** Means of `runs` runs. On the PE that marked the load; other PEs' clocks agree to a turn. */
   readonly cycles: number
   /** Exceptions to EL2 of all PEs meanwhile. */
   readonly traps: number
+  readonly runs: number
+  /** Cycles of the fastest and of the slowest. */
+  readonly fastest: number
+  readonly slowest: number
 }
 
 export interface AppMeasurement {
@@ -80,7 +87,7 @@ const MOST_INSTRUCTIONS = 40_000_000_000
 
 /** Times loads by their markers. */
 export class LoadTimer {
-  readonly results: AppResult[] = []
+  readonly #runs = new Map<App, { readonly cycles: number, readonly traps: number }[]>()
   #traps = 0
   readonly #begun = new Map<App, { readonly cycles: number, readonly traps: number }>()
 
@@ -92,8 +99,15 @@ export class LoadTimer {
       if (app === undefined) return
       const begun = this.#begun.get(app)
       if (phase === PHASE.begin) this.#begun.set(app, { cycles, traps: this.#traps })
-      else if (phase === PHASE.end && begun !== undefined) this.results.push({ app, cycles: cycles - begun.cycles, traps: this.#traps - begun.traps })
+      else if (phase === PHASE.end && begun !== undefined) this.#runs.set(app, [...this.#runs.get(app) ?? [], { cycles: cycles - begun.cycles, traps: this.#traps - begun.traps }])
     }
+  }
+
+  get results(): AppResult[] {
+    return [...this.#runs].map(([app, runs]) => {
+      const cycles = runs.map(run => run.cycles), mean = (values: readonly number[]): number => Math.round(values.reduce((sum, value) => sum + value, 0) / values.length)
+      return { app, cycles: mean(cycles), traps: mean(runs.map(run => run.traps)), runs: runs.length, fastest: Math.min(...cycles), slowest: Math.max(...cycles) }
+    })
   }
 }
 
@@ -112,7 +126,7 @@ export function measureApps({ system, arch, guest, gic }: AppConfiguration, { ke
     bytes.push(byte)
     options.console?.(byte)
   }
-  const append = `${LINUX_QUIET} -- ${options.words ?? APPS.map(app => PARAMETERS[app].words).join(' ')}`
+  const append = `${LINUX_QUIET} -- ${options.words ?? [`repeat=${REPEAT}`, ...APPS.map(app => PARAMETERS[app].words)].join(' ')}`
   const initrd = vmmInitramfs(apps, {})
   const common = { board: gic === 2 ? 'moonshot' : 'virt', gic, profile: arch, costs: options.costs ?? neve2017, onEvent: timer.sink, hash: false, console: print } as const
   const nested = system === 'nested', memory = nested ? MEMORY.l1 : MEMORY.guest
