@@ -1,7 +1,8 @@
 /** Options of `nidus run` that plug devices in: each parser throws BadInput and has no side effect; `openPlugs` opens what they name. */
 import { BadInput } from '../arch/bad-input.ts'
-import type { Plug, Transport } from '../devices/index.ts'
+import type { Plug, PortForward, Transport } from '../devices/index.ts'
 import { openDisk, type DiskAccess } from './disk.ts'
+import { NodeNetwork } from './network.ts'
 import { integerBetween } from './options.ts'
 import { openShare } from './share.ts'
 
@@ -9,9 +10,12 @@ export interface DiskOption { readonly path: string, readonly access: DiskAccess
 
 export interface ShareOption { readonly path: string, readonly tag: string, readonly readOnly: boolean, readonly transport: Transport }
 
+export interface NetOption { readonly forwards: readonly PortForward[], readonly transport: Transport }
+
 export interface PlugFlags {
   readonly disk: readonly DiskOption[]
   readonly share: readonly ShareOption[]
+  readonly net?: NetOption
   readonly rng?: number
   readonly virtioConsole: boolean
 }
@@ -44,15 +48,38 @@ export function shareOption(text: string): ShareOption {
   return { path: value, tag: new Map(pairs).get('tag') ?? DEFAULT_TAG, readOnly: words.has('ro'), transport: transportOf(words) }
 }
 
+/** As QEMU writes it: `tcp:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT`. Default: only this host reaches the port. */
+function forward(text: string): PortForward {
+  const match = /^(?:tcp)?:([\d.]*):(\d+)-(?:10\.0\.2\.15)?:(\d+)$/.exec(text), port = integerBetween('--net', 1, 65_535)
+  if (match === null) throw new BadInput('--net', `'${text}' is no forward; write hostfwd=tcp::8080-:80`)
+  return { hostAddress: match[1] === '' ? '127.0.0.1' : match[1]!, hostPort: port(match[2]!), guestPort: port(match[3]!) }
+}
+
+export function netOption(text: string): NetOption {
+  const { value, words, pairs } = parts('--net', text, ['hostfwd='])
+  if (value !== 'user') throw new BadInput('--net', `'${value}' is not user`)
+  return { forwards: pairs.map(([, each]) => forward(each)), transport: transportOf(words) }
+}
+
 export const seedOption = integerBetween('--rng', 0, Number.MAX_SAFE_INTEGER)
 
-export function openPlugs(flags: PlugFlags): readonly Plug[] {
+export interface OpenPlugs {
+  readonly plugs: readonly Plug[]
+  /** To be attached to the machine that gets the plugs, and closed. */
+  readonly network: NodeNetwork | undefined
+}
+
+/** `mute`: what the network answers comes from a recording. */
+export function openPlugs(flags: PlugFlags, { mute = false } = {}): OpenPlugs {
   const tags = flags.share.map(({ tag }) => tag), twice = tags.find((tag, i) => tags.indexOf(tag) !== i)
   if (twice !== undefined) throw new BadInput('--share', `two have the tag ${twice}; add ,tag=NAME`)
-  return [
+  const network = flags.net === undefined || mute ? undefined : new NodeNetwork(), host = network ?? { request: () => {} }
+  const plugs = [
     ...flags.disk.map(({ path, access, transport }): Plug => ({ kind: 'block', backing: openDisk(path, access), transport })),
     ...flags.share.map(({ path, tag, readOnly, transport }): Plug => ({ kind: 'share', tag, files: openShare(path, readOnly), transport })),
+    ...(flags.net === undefined ? [] : [{ kind: 'network', host, forwards: flags.net.forwards, transport: flags.net.transport } satisfies Plug]),
     ...(flags.rng === undefined ? [] : [{ kind: 'entropy', seed: flags.rng } satisfies Plug]),
     ...(flags.virtioConsole ? [{ kind: 'console' } satisfies Plug] : []),
   ]
+  return { plugs, network }
 }

@@ -3,7 +3,7 @@ import { BadInput } from '../arch/bad-input.ts'
 import { PROFILE_NAMES, type Feature, type ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import { gicVersion, hiddenFeature, integerBetween, LARGEST_MEMORY, memorySize, oneOf, profileName, seconds } from './options.ts'
-import { diskOption, seedOption, shareOption, type PlugFlags } from './plugs.ts'
+import { diskOption, netOption, seedOption, shareOption, type PlugFlags } from './plugs.ts'
 
 /** What each image has of its own; behind `--and` these alone. */
 export interface VmFlags extends PlugFlags {
@@ -45,6 +45,7 @@ export const VM_FLAGS = {
   paravirt: { kind: 'parsed', parse: oneOf('--paravirt', ['nv', 'neve']), brief: 'On v8.0: rewrite the guest hypervisor', optional: true },
   disk: { kind: 'parsed', parse: diskOption, brief: 'Disk image (raw); ,ro: only read; ,overlay: what the guest writes is lost (repeatable)', ...parsedList, placeholder: 'FILE[,ro|,overlay]' },
   share: { kind: 'parsed', parse: shareOption, brief: 'Folder for the guest: mount -t 9p -o trans=virtio share /mnt (repeatable)', ...parsedList, placeholder: 'FOLDER[,tag=NAME][,ro]' },
+  net: { kind: 'parsed', parse: netOption, brief: 'Network card behind the host (10.0.2.15; the host is 10.0.2.2), with ports of the host that lead to the guest', optional: true, placeholder: 'user[,hostfwd=tcp::8080-:80]' },
   rng: { kind: 'parsed', parse: seedOption, brief: 'virtio-rng with the stream of this seed', optional: true, placeholder: 'SEED' },
   virtioConsole: { kind: 'boolean', brief: 'virtio-console on this terminal (console=hvc0); the UART prints as well', default: false, withNegated: false },
   until: { kind: 'parsed', parse: String, brief: 'Stop at once when the console has printed TEXT', optional: true, placeholder: 'TEXT' },

@@ -16,6 +16,8 @@ import { EXIT, type ExitCode } from './exit-codes.ts'
 import { GdbServer, type GdbAddress } from './gdb-server.ts'
 import { loadImage, type LoadedImage } from './loaded-image.ts'
 import { diskDigest } from './disk.ts'
+import type { NodeNetwork } from './network.ts'
+import { Pace } from './pace.ts'
 import { openPlugs } from './plugs.ts'
 import { checkFiles, Recorder, sha256, type Asked, type Recording } from './recording.ts'
 import { executedText, leftSites, rewritingText } from './rewriting-text.ts'
@@ -79,6 +81,7 @@ interface Running {
   seen: boolean
   end: VmEnd | undefined
   readonly plugs: readonly Plug[]
+  readonly network: NodeNetwork | undefined
   rewriting: Paravirtualised | undefined
 }
 
@@ -91,17 +94,18 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
   const recorder = new Recorder(options.record), asked = (): Asked => ({ flags, images, snapshot: restored?.path, files: filesOf(images, loaded, restored) })
   if (options.replay !== undefined) checkFiles(options.replay.asked.files, asked().files)
   recorder.begin(asked)
-  const plugs = images.map(({ flags: each }) => openPlugs(each))
+  const opened = images.map(({ flags: each }) => openPlugs(each, { mute: options.replay !== undefined }))
   const files = images.map(({ flags: each }) => each.console === undefined ? undefined : fileConsole(each.console))
   const terminal = connectConsole(images.length)
   const shared = images.length > 1 ? new SharedTerminal(terminal) : undefined
   const running = images.map(({ flags: each }, i): Running => ({
     flags: each, loaded: loaded[i]!, console: files[i] ?? shared?.console(i) ?? plainConsole(terminal),
-    matcher: each.until === undefined ? undefined : new TextMatcher(each.until), seen: false, end: undefined, plugs: plugs[i]!, rewriting: undefined,
+    matcher: each.until === undefined ? undefined : new TextMatcher(each.until), seen: false, end: undefined, ...opened[i]!, rewriting: undefined,
   }))
   const close = (): void => {
     for (const { console } of running) console.close()
     terminal.close()
+    for (const { network } of running) network?.close()
   }
   // Ctrl-C leaves whole files.
   process.once('exit', close)
@@ -148,6 +152,8 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
         return undefined
       }
     }
+    const made = machine
+    running.forEach(({ network }, i) => { network?.attach(event => { made.post({ ...event, device: `${flags.on === 'vm' ? `vm${i}.` : ''}network0` }) }) })
     options.onMachine?.(machine)
     const gdb = options.gdb === undefined ? undefined
       : await GdbServer.listen({ machine, ...options.gdb, symbolAt: pc => first.loaded.elf?.symbolize(pc), say: text => { process.stderr.write(`nidus: ${text}\n`) } })
@@ -216,6 +222,7 @@ type Ended = Omit<Finished, 'recipe'>
 async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly Running[], terminal: Console, reached: () => boolean, options: SessionOptions, gdb: GdbServer | undefined): Promise<Ended> {
   const { enough = () => false, replay } = options, stop = options.after === undefined ? undefined : { instructions: machine.instructions + options.after, idleTurns: 0 }
   const deadline = flags.timeout === undefined ? Infinity : performance.now() + flags.timeout * 1000
+  const pace = new Pace(running.flatMap(({ network }) => network ?? []))
   const finished = (outcome: Finished['outcome'], code: ExitCode, message?: string): Ended =>
     ({ machine, outcome, code, messages: [...(message === undefined ? [] : [message]), ...executedTexts(running)], codes: running.map(() => code), rewritings: running.map(({ rewriting }) => rewriting) })
   if (replay !== undefined) {
@@ -227,20 +234,21 @@ async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly 
     await gdb?.standing()
     if (gdb?.killed === true) return finished('off', EXIT.done, 'ended by GDB')
     // Time, not instructions: a guest that only traps executes few. Where a run is cut is not seen by the guest.
-    const end = Math.min(deadline, performance.now() + SLICE)
-    const limits = { interrupted: () => performance.now() > end, ...(stop === undefined ? {} : { to: stop }) }, outcome = gdb?.run(limits) ?? machine.run(limits)
+    const end = Math.min(deadline, performance.now() + pace.slice(SLICE))
+    const limits = { interrupted: () => performance.now() > end, waits: pace.waits, ...(stop === undefined ? {} : { to: stop }) }, outcome = gdb?.run(limits) ?? machine.run(limits)
     if (reached()) return verdict(machine, { kind: 'until', text: '' }, running)
     if (outcome.kind === 'limit') return finished('enough', EXIT.done)
-    if (outcome.kind !== 'idle' && outcome.kind !== 'interrupted') return verdict(machine, outcome, running)
+    if (outcome.kind !== 'idle' && outcome.kind !== 'interrupted' && outcome.kind !== 'waiting') return verdict(machine, outcome, running)
     if (enough()) return finished('enough', EXIT.done)
     if (performance.now() > deadline) return finished('timeout', EXIT.timeout, `timeout after ${flags.timeout} s and ${grouped(machine.instructions)} instructions`)
     for (const { console } of running) console.tick()
     // The event loop sees the keyboard and Ctrl-C; an idle machine waits for them.
-    await new Promise<void>(resolve => { if (outcome.kind === 'idle') setTimeout(resolve, 10); else setImmediate(resolve) })
+    if (outcome.kind === 'waiting') await pace.wait(outcome.nanoseconds, machine.instructions)
+    else await new Promise<void>(resolve => { if (outcome.kind === 'idle') setTimeout(resolve, 10); else setImmediate(resolve) })
     const bytes = terminal.bytes()
     const vm = terminal.selected()
     if (bytes.length > 0) machine.post({ device: `${flags.on === 'vm' ? `vm${vm}.` : ''}${running[vm]!.flags.virtioConsole ? 'console0' : 'uart0'}`, kind: 'data', id: 0, bytes })
-    else if (outcome.kind === 'idle' && deadline === Infinity && !process.stdin.isTTY && gdb === undefined) {
+    else if (outcome.kind === 'idle' && deadline === Infinity && !process.stdin.isTTY && gdb === undefined && !pace.isBusy) {
       return finished(outcome.kind, EXIT.guestDied, 'every CPU waits for an interrupt and nothing is left that could raise one')
     }
   }

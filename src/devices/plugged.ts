@@ -7,6 +7,7 @@ import { VirtioDevice } from './virtio/device.ts'
 import { VirtioEntropy } from './virtio/entropy.ts'
 import type { DmaMemory } from './virtio/memory.ts'
 import type { VirtioModel } from './virtio/model.ts'
+import { VirtioNetwork } from './virtio/network.ts'
 import { VirtioShare } from './virtio/share.ts'
 
 /** virtio-mmio slots of the board, and device numbers 1 to 31 of the PCIe host's bus 0: 0 is the host bridge. */
@@ -51,7 +52,7 @@ export function plugIn(plugs: readonly Plug[], { memory, console, complaint }: P
     for (let free = first; slot === undefined && free <= last; free++) if (!taken.has(place(transport, free))) slot = free
     if (slot === undefined) throw new BadInput('devices', `every ${what} is taken`)
     taken.add(place(transport, slot))
-    return { name, transport, slot, device: new VirtioDevice({ model: modelOf(plug, console), memory, ...(complaint === undefined ? {} : { complaint: text => { complaint(`${name}: ${text}`) } }) }) }
+    return { name, transport, slot, device: new VirtioDevice({ model: modelOf(plug, number, console), memory, ...(complaint === undefined ? {} : { complaint: text => { complaint(`${name}: ${text}`) } }) }) }
   })
 }
 
@@ -63,7 +64,7 @@ export function receive(plugged: readonly Plugged[], event: OutsideEvent): boole
   return true
 }
 
-function modelOf(plug: Plug, console: (byte: number) => void): VirtioModel {
+function modelOf(plug: Plug, number: number, console: (byte: number) => void): VirtioModel {
   switch (plug.kind) {
     case 'block':
       if (plug.backing.size === 0 || plug.backing.size % 512 !== 0) throw new BadInput('disk', `${plug.backing.size} bytes are not a multiple of 512`)
@@ -71,6 +72,6 @@ function modelOf(plug: Plug, console: (byte: number) => void): VirtioModel {
     case 'console': return new VirtioConsole(plug.output ?? (bytes => { for (const byte of bytes) console(byte) }))
     case 'entropy': return new VirtioEntropy(plug.seed)
     case 'share': return new VirtioShare(plug.tag, plug.files)
-    case 'network': throw new BadInput(plug.kind, 'not there')
+    case 'network': return new VirtioNetwork({ mac: plug.mac ?? `52:54:00:12:34:${(0x56 + number).toString(16)}`, host: plug.host, forwards: plug.forwards ?? [] })
   }
 }

@@ -4,7 +4,7 @@ import { COMMAND_LIST, LIST_BEGIN, LIST_END, LIST_LINE } from './command-list.ts
 /** Printed when user space is up: what boots are timed by. */
 export const BOOT_MARK = 'MARK-BOOT'
 
-/** /init. `do=` on the kernel's command line says what comes after the mark: `list`, `boot` (nothing) or a shell. */
+/** /init. `do=` on the kernel's command line says what comes after the mark: `list`, `devices`, `boot` (nothing) or a shell. */
 export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/bin HOME=/ TERM=linux
 /bin/busybox --install -s /bin
@@ -27,6 +27,7 @@ case $todo in
     sh /list
     # A suite's own checks.
     [ -f /more ] && sh /more ;;
+  devices) sh /devices ;;
   boot) ;;
   *) setsid -c sh -l < /dev/console > /dev/console 2>&1 ;;
 esac

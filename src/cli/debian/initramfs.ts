@@ -4,6 +4,7 @@
  */
 import { gzipSync } from 'node:zlib'
 import { writeCpio, type CpioEntry } from '../../arch/archive/cpio.ts'
+import { DEVICES_SCRIPT, DHCP_SCRIPT } from './device-list.ts'
 import { INIT_SCRIPT, LIST_SCRIPT } from './init.ts'
 import { moduleIndex, type KernelModule } from './modules.ts'
 
@@ -36,5 +37,8 @@ export function packagePart(busybox: Uint8Array, release: string, modules: reado
 
 export function scriptPart(): Uint8Array {
   // What `mount` tries without -t: the kernel loads the file system then.
-  return gzip([file('init', INIT_SCRIPT, 0o755), file('list', LIST_SCRIPT, 0o755), { kind: 'folder', path: 'etc' }, file('etc/filesystems', 'ext4\n')])
+  return gzip([
+    file('init', INIT_SCRIPT, 0o755), file('list', LIST_SCRIPT, 0o755), file('devices', DEVICES_SCRIPT, 0o755), { kind: 'folder', path: 'etc' }, file('etc/filesystems', 'ext4\n'),
+    { kind: 'folder', path: 'etc/udhcpc' }, file('etc/udhcpc/default.script', DHCP_SCRIPT, 0o755),
+  ])
 }
