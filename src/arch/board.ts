@@ -6,7 +6,7 @@ import { PA_BITS } from './address.ts'
 import { BadInput } from './bad-input.ts'
 import type { GicVersion } from './gic.ts'
 
-export type DeviceKind = 'gicd' | 'gicc' | 'gich' | 'gicv' | 'gicr' | 'pl011' | 'pl031' | 'virtio-mmio' | 'ram'
+export type DeviceKind = 'gicd' | 'gicc' | 'gich' | 'gicv' | 'gicr' | 'pl011' | 'pl031' | 'pl061' | 'flash' | 'fw-cfg' | 'virtio-mmio' | 'ram'
   /** A name for addresses where QEMU's map has a device and we do not. */
   | 'absent'
 
@@ -39,6 +39,8 @@ export interface BoardOptions {
   readonly pmu?: boolean
   /** virtio-mmio slots, default 32. */
   readonly virtioSlots?: number
+  /** Flash, fw_cfg and the power button: what firmware made for QEMU's `virt` looks for. Default: no. */
+  readonly firmware?: boolean
 }
 
 export interface Board {
@@ -48,6 +50,7 @@ export interface Board {
   readonly el2: boolean
   readonly vhe: boolean
   readonly pmu: boolean
+  readonly firmware: boolean
   readonly memBytes: number
   /** Sorted by base, disjoint. RAM is the last row. */
   readonly rows: readonly BoardRow[]
@@ -57,6 +60,8 @@ export const RAM_BASE = 0x4000_0000
 /** GICR frames of one CPU: RD_base and SGI_base, 64 KiB each. */
 export const GICR_SIZE = 0x2_0000
 export const VIRTIO_SLOTS = 32
+/** Of one of the two banks of flash from address 0 on. */
+export const FLASH_SIZE = 0x400_0000
 /** First SPI of the virtio-mmio slots. */
 const VIRTIO_SPI = 16
 const VIRTIO_BASE = 0xa00_0000
@@ -68,10 +73,14 @@ type Settled = Omit<Board, 'rows'> & { readonly virtioSlots: number }
 const v2 = (o: Settled): boolean => o.gic === 2
 const v3 = (o: Settled): boolean => o.gic === 3
 const v2AtEL2 = (o: Settled): boolean => o.gic === 2 && o.el2
+const firmware = (o: Settled): boolean => o.firmware
+const bare = (o: Settled): boolean => !o.firmware
 
 /** The map of QEMU's `virt`. Both boards use it; `when` chooses by GIC version and EL2. */
 const MAP: readonly Row[] = [
-  { name: 'flash', kind: 'absent', base: 0, size: 0x800_0000 },
+  { name: 'flash', kind: 'absent', base: 0, size: 2 * FLASH_SIZE, when: bare },
+  { name: 'flash0', kind: 'flash', base: 0, size: FLASH_SIZE, when: firmware },
+  { name: 'flash1', kind: 'flash', base: FLASH_SIZE, size: FLASH_SIZE, index: 1, when: firmware },
   { name: 'GICD', kind: 'gicd', base: 0x800_0000, size: 0x1_0000 },
   { name: 'GICC', kind: 'gicc', base: 0x801_0000, size: 0x1_0000, when: v2 },
   { name: 'GICv2m', kind: 'absent', base: 0x802_0000, size: 0x1000 },
@@ -80,8 +89,10 @@ const MAP: readonly Row[] = [
   { name: 'GICv3 ITS', kind: 'absent', base: 0x808_0000, size: GICR_SIZE, when: v3 },
   { name: 'uart0', kind: 'pl011', base: 0x900_0000, size: 0x1000, spi: 1, trigger: 'level' },
   { name: 'rtc', kind: 'pl031', base: 0x901_0000, size: 0x1000, spi: 2, trigger: 'level' },
-  { name: 'fw-cfg', kind: 'absent', base: 0x902_0000, size: 0x18 },
-  { name: 'gpio', kind: 'absent', base: 0x903_0000, size: 0x1000 },
+  { name: 'fw-cfg', kind: 'absent', base: 0x902_0000, size: 0x18, when: bare },
+  { name: 'fw-cfg', kind: 'fw-cfg', base: 0x902_0000, size: 0x18, when: firmware },
+  { name: 'gpio', kind: 'absent', base: 0x903_0000, size: 0x1000, when: bare },
+  { name: 'gpio', kind: 'pl061', base: 0x903_0000, size: 0x1000, spi: 7, trigger: 'level', when: firmware },
   { name: 'secure uart', kind: 'absent', base: 0x904_0000, size: 0x1000 },
   { name: 'SMMU', kind: 'absent', base: 0x905_0000, size: 0x2_0000 },
   { name: 'platform bus', kind: 'absent', base: 0xc00_0000, size: 0x200_0000 },
@@ -111,8 +122,8 @@ export function createBoard(options: BoardOptions): Board {
   if (options.memBytes > 2 ** PA_BITS - RAM_BASE) throw new BadInput('memory size', `${options.memBytes} bytes do not fit the physical address size of ${PA_BITS} bits`)
   if (!Number.isInteger(virtioSlots) || virtioSlots < 0 || virtioSlots > VIRTIO_SLOTS) throw new BadInput('virtio-mmio slots', `${virtioSlots} is not in 0 to ${VIRTIO_SLOTS}`)
 
-  const settled: Settled = { name: options.name, gic, cpus, el2: options.el2, vhe: options.vhe ?? false, pmu: options.pmu ?? true, memBytes: options.memBytes, virtioSlots }
-  const rows: BoardRow[] = MAP.filter(row => row.when?.(settled) ?? true).map(({ when: _when, ...row }) => ({ ...row, index: 0 }))
+  const settled: Settled = { name: options.name, gic, cpus, el2: options.el2, vhe: options.vhe ?? false, pmu: options.pmu ?? true, firmware: options.firmware ?? false, memBytes: options.memBytes, virtioSlots }
+  const rows: BoardRow[] = MAP.filter(row => row.when?.(settled) ?? true).map(({ when: _when, ...row }) => ({ ...row, index: row.index ?? 0 }))
   if (gic === 3) {
     for (let cpu = 0; cpu < cpus; cpu++) rows.push({ name: `GICR of CPU ${cpu}`, kind: 'gicr', base: 0x80a_0000 + cpu * GICR_SIZE, size: GICR_SIZE, index: cpu })
   }

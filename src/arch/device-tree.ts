@@ -25,7 +25,7 @@ export interface DeviceTreeOptions {
   readonly rngSeed?: Uint8Array
 }
 
-const PHANDLE = { gic: 0x8001, clock: 0x8000 } as const
+const PHANDLE = { gic: 0x8001, clock: 0x8000, gpio: 0x8003 } as const
 /** Interrupt specifiers: type, number, flags. */
 const SPI = 0
 const PPI_TYPE = 1
@@ -52,6 +52,7 @@ export function deviceTreeOf(board: Board, options: DeviceTreeOptions = {}): Fdt
     ...rowsOf(board, 'pl011').map(row => node(named('pl011', row.base), {
       'clock-names': strings('uartclk', 'apb_pclk'), clocks: cells(PHANDLE.clock, PHANDLE.clock), interrupts: spi(row), reg: reg(row), compatible: strings('arm,pl011', 'arm,primecell'),
     })),
+    ...firmwareDevices(board),
     interruptController(board),
     cpus(board),
     timer(board),
@@ -62,6 +63,25 @@ export function deviceTreeOf(board: Board, options: DeviceTreeOptions = {}): Fdt
     node('chosen', stdout(board)),
   ])
   return completeDeviceTree({ root, reservations: [], bootCpu: affinityOf(0, board.gic) }, options)
+}
+
+/** What is there for firmware made for QEMU's `virt`, and the power button, which is a key on a GPIO line. */
+function firmwareDevices(board: Board): readonly FdtNode[] {
+  const banks = rowsOf(board, 'flash'), gpio = rowsOf(board, 'pl061')[0]
+  const BUTTON_LINE = 3, KEY_POWER = 116
+  return [
+    ...rowsOf(board, 'fw-cfg').map(row => node(named('fw-cfg', row.base), { 'dma-coherent': EMPTY, reg: reg(row), compatible: strings('qemu,fw-cfg-mmio') })),
+    ...(banks.length === 0 ? [] : [node(named('flash', banks[0]!.base), { 'bank-width': cells(4), reg: cells64(...banks.flatMap(row => [row.base, row.size])), compatible: strings('cfi-flash') })]),
+    ...(gpio === undefined ? [] : [
+      node(named('pl061', gpio.base), {
+        phandle: cells(PHANDLE.gpio), 'clock-names': strings('apb_pclk'), clocks: cells(PHANDLE.clock), interrupts: spi(gpio), 'gpio-controller': EMPTY, '#gpio-cells': cells(2),
+        compatible: strings('arm,pl061', 'arm,primecell'), reg: reg(gpio),
+      }),
+      node('gpio-keys', { compatible: strings('gpio-keys') }, [
+        node('poweroff', { gpios: cells(PHANDLE.gpio, BUTTON_LINE, 0), 'linux,code': cells(KEY_POWER), label: strings('GPIO Key Poweroff') }),
+      ]),
+    ]),
+  ]
 }
 
 function stdout(board: Board): Readonly<Record<string, Uint8Array>> {

@@ -26,6 +26,8 @@ export type BusResult =
 
 /** Physical addresses outside RAM. */
 export interface Bus {
+  /** The device there takes at most 32 bits at once. */
+  isNarrow?(pa: number): boolean
   read(pe: number, pa: number, size: 1 | 2 | 4 | 8): BusResult
   write(pe: number, pa: number, size: 1 | 2 | 4 | 8, value: number): BusResult
 }
@@ -53,6 +55,13 @@ export interface EventHash {
 
 export interface Environment {
   readonly bus: Bus
+  /**
+   * Where the engine has what the guest reads, fetches or writes at a physical address: memory besides RAM (flash in read mode) lies behind the
+   * guest's RAM, where the guest itself finds nothing. Undefined: RAM is all there is.
+   */
+  readonly place?: ((pa: number, write: boolean) => number) | undefined
+  /** HLT #0xF000: true if it was a semihosting call, which has been made; false where there is none. */
+  readonly semihosting?: ((pe: PE) => boolean) | undefined
   /** HVC without EL2, SMC that is not trapped: PSCI. Changes X0, or the power state of PEs. */
   firmware(pe: PE): void
   /** Called after an exception to EL2 has been taken when EL2 software in TypeScript is attached. Leaves the PE ready to run, waiting, or off. */
@@ -134,6 +143,9 @@ export class Core {
   controlsOf(pe: PE): Controls {
     return this.#controls[pe.index] ??= { file: pe.file, features: this.features, gicVersion: this.gicVersion }
   }
+
+  /** See `Environment.place`. */
+  place(pa: number, write: boolean): number { return this.environment.place === undefined ? pa : this.environment.place(pa, write) }
 
   get el(): EL { return elOf(this.engine.state.pstate) }
 

@@ -29,6 +29,8 @@ import { MemoryAccess } from './translation.ts'
 import { PEViews, ViewRegistry } from './views.ts'
 
 const SCTLR_SA = 1 << 3, SCTLR_SA0 = 1 << 4
+/** The immediate of HLT that makes it a call to the host (Arm's semihosting specification, 2.1). */
+const SEMIHOSTING = 0xf000
 /** A WFE that nobody answers ends after this many cycles: events of plain stores to a monitored line are not delivered. */
 const WFE_PATIENCE = 2000
 
@@ -241,8 +243,8 @@ export class Cpu {
         return
       }
       case 'HLT':
-        // Halting debug is not enabled: UNDEFINED.
-        this.exceptions.undefinedInstruction()
+        // Otherwise: halting debug is not enabled, so UNDEFINED.
+        if (immediate !== SEMIHOSTING || core.environment.semihosting?.(core.pe) !== true) this.exceptions.undefinedInstruction()
     }
   }
 

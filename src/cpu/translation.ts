@@ -29,6 +29,8 @@ export class MemoryAccess {
   readonly #lse2: boolean
   /** The view whose contexts are selected. */
   #view!: View
+  /** The last access found memory that is not RAM: its writes are not for the fast path. */
+  #readOnly = false
   #zeroPage = -1
   #zeroHi = 0
   #zeroLo = 0
@@ -95,7 +97,7 @@ export class MemoryAccess {
       this.#instructionAbort(out, vaHi, vaLo)
       return -1
     }
-    const page = out.pa - out.pa % PAGE
+    const page = core.place(out.pa - out.pa % PAGE, false)
     if (core.engine.ram.contains(page, PAGE)) return page
     out.status = FSC.SyncExternal
     out.stage = 1
@@ -226,12 +228,14 @@ export class MemoryAccess {
       this.#dataAbort(out, vaHi, vaLo, size, flags, write ? out.wnr : false)
       return false
     }
+    this.#placed(out, write)
     if (this.#crosses(vaLo, size)) {
       const nextLo = ((vaLo & ~(PAGE - 1)) + PAGE) | 0, nextHi = nextLo === 0 ? (vaHi + 1) | 0 : vaHi
       if (!translate(view.stage1, view.stage2, nextHi, nextLo, access, this.memory, this.#second)) {
         this.#dataAbort(this.#second, nextHi, nextLo, size, flags, write ? this.#second.wnr : false)
         return false
       }
+      this.#placed(this.#second, write)
       const { ram } = this.#core.engine, first = PAGE - (vaLo & (PAGE - 1))
       for (const [pa, bytes, hi, lo, t] of [[out.pa, first, vaHi, vaLo, out], [this.#second.pa, size - first, nextHi, nextLo, this.#second]] as const) {
         if (ram.contains(pa, bytes)) continue
@@ -240,6 +244,13 @@ export class MemoryAccess {
       }
     }
     return true
+  }
+
+  /** Puts the address where the engine has the memory: see `Environment.place`. */
+  #placed(out: Translation, write: boolean): void {
+    const pa = this.#core.place(out.pa, write)
+    this.#readOnly = pa !== out.pa
+    out.pa = pa
   }
 
   #mustBeAligned(vaLo: number, size: AccessSize, flags: number, view: View): boolean {
@@ -266,7 +277,7 @@ export class MemoryAccess {
     let kinds = 0
     if ((perms & (unprivileged ? PERM.UR : PERM.PR)) !== 0) {
       kinds = KIND.READ
-      if ((perms & (unprivileged ? PERM.UW : PERM.PW)) !== 0) kinds |= KIND.WRITE
+      if (!this.#readOnly && (perms & (unprivileged ? PERM.UW : PERM.PW)) !== 0) kinds |= KIND.WRITE
     }
     if (kinds === 0 || core.debug?.holdsData(vaHi, vaLo) === true) return
     this.#noteGlobal(view, vaHi, out)
@@ -313,9 +324,17 @@ export class MemoryAccess {
       state.data64[1] = BigInt(high)
       return
     }
+    // A device that is narrower than the access is asked twice.
+    if (size === 8 && this.#isNarrow(pa)) {
+      const low = this.#deviceWord(vaHi, vaLo, pa, 4, flags), high = low === undefined ? undefined : this.#deviceWord(vaHi, vaLo, pa + 4, 4, flags)
+      if (low !== undefined && high !== undefined) state.data64[0] = (BigInt(high) << 32n) | BigInt(low)
+      return
+    }
     const value = this.#deviceWord(vaHi, vaLo, pa, size, flags)
     if (value !== undefined) state.data64[0] = BigInt(value)
   }
+
+  #isNarrow(pa: number): boolean { return this.#core.environment.bus.isNarrow?.(pa) === true }
 
   #deviceWord(vaHi: number, vaLo: number, pa: number, size: 1 | 2 | 4 | 8, flags: number): number | undefined {
     const core = this.#core, result = core.environment.bus.read(core.pe.index, pa, size)
@@ -368,7 +387,7 @@ export class MemoryAccess {
     const { i32 } = pe.file, lo = (i32[2 * SLOT.VNCR_EL2]! & ~0xfff) | offset, high = i32[2 * SLOT.VNCR_EL2 + 1]!
     const out = this.#out
     let pa: number
-    if (neve) pa = (high & 0xf_ffff) * 0x1_0000_0000 + (lo >>> 0)
+    if (neve) pa = core.place((high & 0xf_ffff) * 0x1_0000_0000 + (lo >>> 0), true)
     else if (pe.vncrPage >= 0 && (!write || pe.vncrWritable)) pa = pe.vncrPage + offset
     else {
       // BADDR is 56:12; the bits above repeat its top bit.
@@ -378,7 +397,7 @@ export class MemoryAccess {
         this.#vncrFault(out.status, hi, lo, write)
         return -1
       }
-      pa = out.pa
+      pa = core.place(out.pa, true)
       pe.vncrPage = pa - pa % PAGE
       pe.vncrWritable = (out.perms & PERM.PW) !== 0
     }
@@ -415,7 +434,7 @@ export class MemoryAccess {
   translateForMaintenance(vaHi: number, vaLo: number, kind: number, cm: boolean): number {
     const core = this.#core, view = this.#view, out = this.#out, pan = (core.engine.state.pstate & PSTATE.PAN) !== 0 && !cm
     const access = kind | (core.el === 0 ? ACCESS.unprivileged : pan ? ACCESS.pan : 0) | (cm ? 0 : ACCESS.unaligned)
-    if (translate(view.stage1, view.stage2, vaHi, vaLo, access, this.memory, out)) return out.pa
+    if (translate(view.stage1, view.stage2, vaHi, vaLo, access, this.memory, out)) return core.place(out.pa, true)
     const el = core.el, target = this.#abortTarget(out)
     this.#exceptions.take(target, 'sync', syndrome.dataAbort(el === target, { dfsc: out.status, write: true, cm, s1ptw: out.s1ptw }), core.engine.state.pc, this.#fault(out, vaHi, vaLo))
     return -1

@@ -55,7 +55,7 @@ test('identification, sizes, unknown offsets', () => {
   const { rtc, get } = clock()
   expect([0xfe0, 0xfe4, 0xfe8, 0xfec, 0xff0, 0xff4, 0xff8, 0xffc].map(get)).toEqual([0x31, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1])
   expect([get(CR), get(ICR), rtc.write(CR, 4, 0), rtc.write(0xfe0, 4, 0)]).toEqual([1, 0, true, true])
-  expect([rtc.read(DR, 1), rtc.read(0x20, 4), rtc.read(0x02, 4), rtc.write(DR, 4, 0), rtc.write(MR, 2, 0), rtc.write(0x1000, 4, 0)]).toEqual([undefined, undefined, undefined, false, false, false])
+  expect([rtc.read(DR, 8), rtc.read(0x20, 4), rtc.read(0x02, 4), rtc.write(DR, 4, 0), rtc.write(MR, 2, 0), rtc.write(0x1000, 4, 0)]).toEqual([undefined, undefined, undefined, false, false, false])
 })
 
 test('save, reset, restore', () => {

@@ -43,8 +43,14 @@ export class Pl031 implements MmioDevice {
     this.#update()
   }
 
+  /** Narrow accesses see the low bits: firmware reads the identification byte by byte. */
   read(offset: number, size: AccessSize): number | undefined {
-    if (size !== 4) return undefined
+    if (size === 8) return undefined
+    const value = this.#register(offset)
+    return value === undefined || size === 4 ? value : value & (size === 1 ? 0xff : 0xffff)
+  }
+
+  #register(offset: number): number | undefined {
     this.poll()
     switch (offset) {
       case OFFSET.DR: return this.#now()

@@ -13,6 +13,8 @@ export interface Region {
   readonly size: number
   /** Class of access cost. */
   readonly frame: CostFrame
+  /** At most 32 bits at once: wider reads are two. */
+  readonly narrow?: boolean
   /** Undefined: the device has no such register, or not in this size. Values below 2^53. */
   read(pe: number, offset: number, size: AccessSize): number | undefined
   write(pe: number, offset: number, size: AccessSize, value: number): boolean
@@ -46,6 +48,8 @@ export class AddressSpace implements Bus {
     }
     return undefined
   }
+
+  isNarrow(pa: number): boolean { return this.find(pa)?.narrow === true }
 
   read(pe: number, pa: number, size: AccessSize): BusResult {
     const region = this.find(pa)

@@ -10,14 +10,17 @@ import { profile } from '../arch/features.ts'
 import type { Profile } from '../arch/features.ts'
 import { planLoad } from '../arch/image/load.ts'
 import type { LoadPlan, LoadRequest } from '../arch/image/load.ts'
-import { DAIF_MASK, MODE } from '../arch/pstate.ts'
+import { DAIF_MASK, MODE, elOf } from '../arch/pstate.ts'
 import { Cpu } from '../cpu/cpu.ts'
+import { VirtualBytes } from '../cpu/virtual-bytes.ts'
 import type { Environment } from '../cpu/core.ts'
 import type { PE } from '../cpu/pe.ts'
 import { HASHED, TraceHash } from '../cpu/trace-hash.ts'
+import { DEFAULT_EPOCH } from '../devices/index.ts'
 import { Engine } from '../engine/engine.ts'
 import type { AfterExit, EL2Exception, EL2Software, PhysicalMemory } from '../hypervisor/host.ts'
 import { SLOT, SLOTS, resetValues } from '../sysreg/index.ts'
+import { FLASH_BYTES, FlashBanks } from './flash-banks.ts'
 import { HostPort } from './host-port.ts'
 import type { MachineOptions, Position, RunLimits } from './options.ts'
 import { savedOutcome } from './outcome.ts'
@@ -27,6 +30,7 @@ import { physicalMemory } from './physical-memory.ts'
 import { firmwareCall } from './psci.ts'
 import type { PowerControl } from './psci.ts'
 import { RunLoop } from './run-loop.ts'
+import { Semihosting } from './semihosting.ts'
 import { HASH, HELD, POSTED, restoreDevices, restorePe, saveDevices, savePe } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import { TextMatcher } from './text-matcher.ts'
@@ -58,6 +62,8 @@ export class Machine {
   #finished = false
   /** Console bytes after the end of a run. */
   readonly #held: number[] = []
+  readonly #flash: FlashBanks | undefined
+  readonly #semihosting: Semihosting | undefined
   readonly #receivers = new Map<string, OutsideReceiver>()
   /** Not yet delivered. */
   readonly #posted: OutsideEvent[] = []
@@ -70,11 +76,17 @@ export class Machine {
     this.#options = options
     this.profile = selected
     this.board = createBoard({
-      name, memBytes, el2, vhe: selected.features.has('FEAT_VHE'), ...(options.gic === undefined ? {} : { gic: options.gic }), ...(options.smp === undefined ? {} : { cpus: options.smp }),
+      name, memBytes, el2, vhe: selected.features.has('FEAT_VHE'), firmware: options.firmware !== undefined, ...(options.gic === undefined ? {} : { gic: options.gic }), ...(options.smp === undefined ? {} : { cpus: options.smp }),
     })
     const { cpus } = this.board
     if (cpus < 1 || cpus > MAXIMUM_PES) throw new RangeError(`${cpus} PEs: the machine has 1 to ${MAXIMUM_PES}`)
+    if (attached && options.firmware !== undefined) throw new BadInput('firmware', 'its devices are those of a bare machine, not of VMs')
+    const flashImages = options.firmware?.flash ?? []
+    this.#flash = options.firmware === undefined ? undefined
+      : new FlashBanks(RAM_BASE + memBytes, flashImages, () => this.cpu.engine.ram, () => { this.cpu.engine.tlb.invalidate(() => true) })
+    this.#semihosting = options.semihosting === undefined ? undefined : new Semihosting(options.semihosting)
     this.wiring = wire({
+      flash: this.#flash?.devices ?? [], fwCfg: options.firmware,
       board: this.board, console: byte => this.#print(byte), currentPe: () => this.cpu.core.pe.index, nanoseconds: () => this.cpu.core.cycles(this.cpu.core.pe),
       plugs: options.plugs ?? [], complaint: options.complaint,
       // RAM comes with the engine, after the devices.
@@ -86,6 +98,7 @@ export class Machine {
     const { gic, bus } = this.wiring
     const environment: Environment = {
       bus: {
+        isNarrow: pa => bus.isNarrow(pa),
         read: (pe, pa, size) => {
           const result = bus.read(pe, pa, size)
           if (result.kind === 'value') this.#hashAccess(HASHED.mmioRead, pe, pa, size, result.value)
@@ -96,6 +109,8 @@ export class Machine {
           return bus.write(pe, pa, size, value)
         },
       },
+      place: this.#flash === undefined ? undefined : (pa, write) => this.#flash!.place(pa, write),
+      semihosting: this.#semihosting === undefined ? undefined : pe => this.#callHost(pe),
       firmware: pe => this.#firmware(pe),
       enterEL2: attached ? (pe, kind) => this.#enterEL2(pe, kind) : undefined,
       symbolAt: options.symbolAt,
@@ -112,17 +127,19 @@ export class Machine {
     this.cpu = new Cpu({
       features: selected.features, gicVersion: this.board.gic, el2, costs: options.costs ?? UNIT_COSTS, environment, pes: cpus, gic: gic.cpuInterfaces,
       engine: callbacks => new Engine({
-        ramSize: memBytes, ramPa: RAM_BASE, features: selected.features, callbacks, registerSlots: SLOTS, translate: options.translate ?? true,
+        ramSize: memBytes + (this.#flash === undefined ? 0 : FLASH_BYTES), ramPa: RAM_BASE, features: selected.features, callbacks, registerSlots: SLOTS, translate: options.translate ?? true,
         ...(options.translateAfter === undefined ? {} : { translateAfter: options.translateAfter }),
       }),
       setPpiLevel: (pe, intid, level) => gic.distributor.setPpiLevel(pe, intid, level),
     })
+    if (this.#semihosting !== undefined) this.#listen('semihosting', ({ bytes }) => { this.#semihosting!.receive(bytes) })
     this.#listen('uart0', ({ bytes }) => { this.wiring.uart.receive(bytes) })
     for (const { name, device: { model } } of this.wiring.plugged) if (model.outside !== undefined) this.#listen(name, event => { model.outside!(event) })
     this.#hash = options.hash === false ? undefined : new TraceHash()
     this.cpu.core.hash = this.#hash
     this.cpu.core.onEvent = options.onEvent
-    this.memory = physicalMemory(this.cpu.engine.ram)
+    this.memory = physicalMemory(this.cpu.engine.ram, undefined, memBytes)
+    this.#flash?.load(flashImages, this.cpu.engine.ram)
     this.#pages = new PageStore(this.cpu.engine)
     const reservedSize = options.reservedBytes ?? (attached ? 16 * MEGABYTE : 0)
     this.reserved = { base: RAM_BASE + memBytes - reservedSize, size: reservedSize }
@@ -206,7 +223,7 @@ export class Machine {
 
   #stop(outcome: Outcome): void {
     this.#outcome ??= outcome
-    this.#finished = outcome.kind === 'off' || outcome.kind === 'reset' || outcome.kind === 'unimplemented' || outcome.kind === 'died'
+    this.#finished = outcome.kind === 'off' || outcome.kind === 'reset' || outcome.kind === 'exit' || outcome.kind === 'unimplemented' || outcome.kind === 'died'
     this.cpu.core.endTurn()
   }
 
@@ -339,9 +356,9 @@ export class Machine {
   }
 
   #description(): string {
-    const { name, gic, cpus, el2, memBytes } = this.board
+    const { name, gic, cpus, el2, memBytes, firmware } = this.board
     const plugs = this.wiring.plugged.map(({ name, transport, slot, device }) => `, ${device.model.name} ${name} at ${transport} ${slot}`).join('')
-    return `${name} GICv${gic}, ${cpus} PEs, ${memBytes} bytes, EL2 ${el2 ? 'yes' : 'no'}${plugs}, ${[...this.profile.features].join(' ')}`
+    return `${name} GICv${gic}, ${cpus} PEs, ${memBytes} bytes, EL2 ${el2 ? 'yes' : 'no'}${firmware ? ', firmware devices' : ''}${plugs}, ${[...this.profile.features].join(' ')}`
   }
 
   #hashAccess(kind: number, pe: number, pa: number, size: number, value: number): void {
@@ -409,6 +426,17 @@ export class Machine {
     else if (result.kind === 'unknown') state.setX(0, 0xffff_ffff_ffff_ffffn)
   }
 
+  /** HLT #0xF000. */
+  #callHost(pe: PE): boolean {
+    const { core, engine } = this.cpu, { state } = engine, host = this.#semihosting!
+    if (elOf(state.pstate) === 0 && !host.userSpace) return false
+    state.setX(0, host.call(Number(state.x(0) & 0xffff_ffffn), state.x(1), {
+      bytes: new VirtualBytes(core, this.cpu.memory), nanoseconds: core.cycles(pe), epochSeconds: DEFAULT_EPOCH, ram: { base: RAM_BASE, size: this.board.memBytes },
+      exit: code => { this.#stop({ kind: 'exit', code }) },
+    }))
+    return true
+  }
+
   readonly #power: PowerControl = {
     peWithAffinity: affinity => {
       for (const pe of this.cpu.pes) if (BigInt(affinityOf(pe.index, this.board.gic)) === affinity) return pe.index
@@ -434,7 +462,7 @@ export class Machine {
     },
     systemOff: () => this.#stop({ kind: 'off' }),
     systemReset: () => this.#stop({ kind: 'reset' }),
-    isExecutable: entry => this.memory.isRam(Number(entry), 4) && entry % 4n === 0n,
+    isExecutable: entry => (this.memory.isRam(Number(entry), 4) || (this.#flash !== undefined && entry < BigInt(FLASH_BYTES))) && entry % 4n === 0n,
   }
 
   // ---- L0 ----

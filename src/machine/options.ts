@@ -3,9 +3,11 @@ import type { CostModel } from '../arch/cost.ts'
 import type { Feature, ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import type { OutsideEvent } from '../arch/outside.ts'
-import type { Plug } from '../devices/index.ts'
+import type { FwCfgFile, FwCfgKernel, Plug } from '../devices/index.ts'
 import type { EL2Software, L0Environment } from '../hypervisor/host.ts'
 import type { TraceSink } from '../trace/event.ts'
+import type { FlashImage } from './flash-banks.ts'
+import type { SemihostingHost } from './semihosting.ts'
 
 export type L0Factory = (environment: L0Environment) => EL2Software
 
@@ -34,6 +36,10 @@ export interface MachineOptions {
   readonly plugs?: readonly Plug[]
   /** Told what a driver has done that its device cannot go on after. */
   readonly complaint?: (text: string) => void
+  /** The devices that firmware made for QEMU's `virt` looks for. Not together with L0. */
+  readonly firmware?: FirmwareDevices
+  /** HLT #0xF000 calls the host. */
+  readonly semihosting?: SemihostingHost
   readonly onEvent?: TraceSink
   /** Something from outside has reached its device, here: for recordings. */
   readonly onOutside?: (position: Position, event: OutsideEvent) => void

@@ -1,5 +1,5 @@
 /** How a run of the machine ends. `cli/` maps these to exit codes (design section 5). */
-import { choice, COUNT, objectOf, optional, refuse, TEXT, value, WORD64 } from '../arch/saved-state.ts'
+import { choice, COUNT, integer, objectOf, optional, refuse, TEXT, value, WORD64 } from '../arch/saved-state.ts'
 import type { Saved } from '../arch/saved-state.ts'
 import type { Unimplemented } from '../cpu/core.ts'
 
@@ -10,6 +10,8 @@ export type Outcome =
   | { readonly kind: 'off' }
   /** PSCI SYSTEM_RESET. */
   | { readonly kind: 'reset' }
+  /** The guest asked for it by semihosting (SYS_EXIT). */
+  | { readonly kind: 'exit', readonly code: number }
   /** The console printed the text that was waited for. */
   | { readonly kind: 'until', readonly text: string }
   /** `maxInstructions` is used up, or `interrupt()` was called; the machine can go on. */
@@ -33,9 +35,10 @@ const UNIMPLEMENTED = value<Unimplemented>({
 /** An outcome after which the machine cannot go on, out of a snapshot. */
 export function savedOutcome(saved: Saved): Outcome | undefined {
   if (saved === undefined) return undefined
-  const { kind, detail } = objectOf(saved, 'outcome')
+  const { kind, detail, code } = objectOf(saved, 'outcome')
   switch (kind) {
     case 'off': case 'reset': return { kind }
+    case 'exit': return { kind, code: integer(0, 0xff).restore(code, 'outcome.code', 0) }
     case 'died': return { kind, detail: TEXT.restore(detail, 'outcome.detail', '') }
     case 'unimplemented': return { kind, detail: UNIMPLEMENTED.restore(detail, 'outcome.detail', undefined as never) }
     default: return refuse('outcome.kind', 'is no end of a machine')

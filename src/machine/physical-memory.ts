@@ -2,9 +2,9 @@
 import type { Ram } from '../engine/ram.ts'
 import type { PhysicalMemory } from '../hypervisor/host.ts'
 
-/** `charge` gets the number of 64-bit words of an access. Without it nothing is counted: loaders, the VMM, the debugger. */
-export function physicalMemory(ram: Ram, charge: ((words: number) => void) | undefined = undefined): PhysicalMemory {
-  const isRam = (pa: number, size: number): boolean => Number.isSafeInteger(pa) && size >= 0 && ram.contains(pa, size)
+/** `charge` gets the number of 64-bit words of an access. Without it nothing is counted: loaders, the VMM, the debugger. `bytes`: the guest's part of it. */
+export function physicalMemory(ram: Ram, charge: ((words: number) => void) | undefined = undefined, bytes = ram.size): PhysicalMemory {
+  const isRam = (pa: number, size: number): boolean => Number.isSafeInteger(pa) && size >= 0 && ram.contains(pa, size) && pa + size <= ram.pa + bytes
   const allowed = (pa: number, size: number, alignment: number): boolean => {
     if (pa % alignment !== 0 || !isRam(pa, size)) return false
     charge?.(Math.ceil(size / 8))

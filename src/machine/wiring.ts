@@ -1,8 +1,8 @@
 /** The devices of a board table on the bus: interrupt controller, UART, clock, virtio slots with what is plugged into them. */
 import type { Board, BoardRow } from '../arch/board.ts'
 import type { CostFrame } from '../arch/cost.ts'
-import { EMPTY_SLOT, Pl011, Pl031, VirtioMmio, createGic, gicFrames, plugIn } from '../devices/index.ts'
-import type { DmaMemory, Gic, MmioDevice, Plug, Plugged } from '../devices/index.ts'
+import { EMPTY_SLOT, FwCfg, Pl011, Pl031, Pl061, VirtioMmio, createGic, gicFrames, plugIn } from '../devices/index.ts'
+import type { DmaMemory, Flash, FwCfgFile, FwCfgKernel, Gic, MmioDevice, Plug, Plugged } from '../devices/index.ts'
 import { AddressSpace } from './address-space.ts'
 
 export interface Wiring {
@@ -11,6 +11,8 @@ export interface Wiring {
   readonly uart: Pl011
   readonly clock: Pl031
   readonly plugged: readonly Plugged[]
+  /** Line 3 is the power button. */
+  readonly gpio: Pl061 | undefined
   /** Everything with state, by name, in the order of saving. */
   readonly devices: ReadonlyMap<string, MmioDevice>
 }
@@ -24,6 +26,9 @@ export interface WiringOptions {
   readonly plugs: readonly Plug[]
   readonly memory: DmaMemory
   readonly complaint: ((text: string) => void) | undefined
+  /** Of a board with firmware devices. */
+  readonly flash: readonly Flash[]
+  readonly fwCfg: { readonly files?: readonly FwCfgFile[], readonly kernel?: FwCfgKernel } | undefined
 }
 
 const FRAMES: Partial<Record<BoardRow['kind'], CostFrame>> = { gicd: 'GICD', gicr: 'GICR', gicc: 'GICC', gich: 'GICH', gicv: 'GICV' }
@@ -37,7 +42,7 @@ export function wire(options: WiringOptions): Wiring {
   const devices = new Map<string, MmioDevice>()
   const spi = (row: BoardRow) => (level: boolean): void => { if (row.spi !== undefined) gic.distributor.setSpiLevel(32 + row.spi, level) }
   const plugged = plugIn(options.plugs, options)
-  let uart: Pl011 | undefined, clock: Pl031 | undefined
+  let uart: Pl011 | undefined, clock: Pl031 | undefined, gpio: Pl061 | undefined
 
   for (const row of board.rows) {
     switch (row.kind) {
@@ -60,6 +65,23 @@ export function wire(options: WiringOptions): Wiring {
         devices.set(row.name, clock)
         add(bus, row, clock)
         break
+      case 'pl061':
+        gpio = new Pl061({ irq: spi(row) })
+        devices.set(row.name, gpio)
+        add(bus, row, gpio)
+        break
+      case 'flash': {
+        const bank = options.flash[row.index]!
+        devices.set(row.name, bank)
+        add(bus, row, bank)
+        break
+      }
+      case 'fw-cfg': {
+        const device = new FwCfg({ cpus: board.cpus, memBytes: board.memBytes, memory: options.memory, ...options.fwCfg })
+        devices.set(row.name, device)
+        add(bus, row, device)
+        break
+      }
       case 'virtio-mmio': {
         const plug = plugged.find(({ transport, slot }) => transport === 'mmio' && slot === row.index)
         if (plug === undefined) {
@@ -76,12 +98,12 @@ export function wire(options: WiringOptions): Wiring {
     }
   }
   if (uart === undefined || clock === undefined) throw new Error(`board ${board.name} has no UART or no clock`)
-  return { bus, gic, uart, clock, plugged, devices }
+  return { bus, gic, uart, clock, plugged, gpio, devices }
 }
 
 function add(bus: AddressSpace, row: BoardRow, device: Pick<MmioDevice, 'read' | 'write'>, shift = 0): void {
   bus.add({
-    name: row.name, base: row.base, size: row.size, frame: FRAMES[row.kind] ?? 'device',
+    name: row.name, base: row.base, size: row.size, frame: FRAMES[row.kind] ?? 'device', narrow: row.kind === 'flash' || row.kind === 'fw-cfg',
     read: (_pe, offset, size) => device.read(offset + shift, size), write: (_pe, offset, size, value) => device.write(offset + shift, size, value),
   })
 }

@@ -11,11 +11,15 @@ import { imageFormat } from './compressed.ts'
 import { isElf, parseElf, type Elf } from './elf.ts'
 
 export interface LoadRequest {
-  /** ELF or arm64 Image, unwrapped (see unwrapImage). */
-  readonly image: Uint8Array
+  /** ELF or arm64 Image, unwrapped (see unwrapImage). Without it the first PE starts at `entry`, in firmware or in one of `blobs`. */
+  readonly image?: Uint8Array
+  /** Instead of the image's own; default without an image: 0, where the flash is. */
+  readonly entry?: number
+  /** Bytes for fixed addresses. */
+  readonly blobs?: readonly Blob[]
   readonly initrd?: Uint8Array
   /** multiboot,module nodes: the first is the kernel, the others ramdisks. */
-  readonly modules?: readonly { readonly bytes: Uint8Array, readonly bootargs?: string }[]
+  readonly modules?: readonly ModuleRequest[]
   /** A user's device tree; the board's own if absent. */
   readonly dtb?: Uint8Array
   readonly bootargs?: string
@@ -27,8 +31,20 @@ export interface LoadRequest {
   readonly allowRaw?: boolean
 }
 
+/** Without `kind` the first module is the kernel, the others ramdisks; without `address` it goes where there is room. */
+export interface ModuleRequest { readonly bytes: Uint8Array, readonly bootargs?: string, readonly address?: number, readonly kind?: BootModule['kind'] }
+
+export interface Blob {
+  /** For messages: the option that brought it. */
+  readonly name: string
+  readonly address: number
+  readonly bytes: Uint8Array
+  /** bytes.length or more: the rest is zero. */
+  readonly memorySize: number
+}
+
 export interface Placement {
-  readonly what: 'image' | 'initrd' | 'module' | 'device tree'
+  readonly what: 'image' | 'initrd' | 'module' | 'blob' | 'device tree'
   readonly address: number
   readonly bytes: Uint8Array
   /** bytes.length or more: the rest is zero (bss). */
@@ -58,7 +74,7 @@ const hex = (value: number | bigint): string => `0x${value.toString(16)}`
 /** Where everything goes. Throws BadInput: unknown format, outside RAM, too large. */
 export function planLoad(board: Board, request: LoadRequest): LoadPlan {
   const ramEnd = RAM_BASE + board.memBytes - (request.reservedBytes ?? 0)
-  const image = placeImage(request)
+  const image = request.image === undefined ? { entry: request.entry ?? 0, placements: [], elf: undefined } : placeImage(request, request.image)
   const placements: Placement[] = [...image.placements]
   for (const { address, memorySize } of placements) {
     if (address < RAM_BASE || address + memorySize > ramEnd) {
@@ -66,7 +82,8 @@ export function planLoad(board: Board, request: LoadRequest): LoadPlan {
     }
   }
 
-  let cursor = Math.max(...placements.map(each => each.address + each.memorySize))
+  placements.push(...placeFixed(request, placements, ramEnd))
+  let cursor = Math.max(RAM_BASE, ...placements.map(each => each.address + each.memorySize))
   const append = (what: 'initrd' | 'module', bytes: Uint8Array): number => {
     const address = alignUp(cursor, ALIGN)
     if (address + bytes.length > ramEnd) throw new BadInput(what, `${bytes.length} bytes at ${hex(address)} do not fit below the end of RAM ${hex(ramEnd)}; more memory is needed`)
@@ -74,8 +91,8 @@ export function planLoad(board: Board, request: LoadRequest): LoadPlan {
     cursor = address + bytes.length
     return address
   }
-  const modules: BootModule[] = (request.modules ?? []).map(({ bytes, bootargs }, i) => ({
-    address: append('module', bytes), size: bytes.length, kind: i === 0 ? 'kernel' : 'ramdisk', ...(bootargs === undefined ? {} : { bootargs }),
+  const modules: BootModule[] = (request.modules ?? []).map(({ bytes, bootargs, address, kind }, i) => ({
+    address: address ?? append('module', bytes), size: bytes.length, kind: kind ?? (i === 0 ? 'kernel' : 'ramdisk'), ...(bootargs === undefined ? {} : { bootargs }),
   }))
   let initrd: DeviceTreeOptions['initrd']
   if (request.initrd !== undefined) {
@@ -93,7 +110,23 @@ export function planLoad(board: Board, request: LoadRequest): LoadPlan {
   if (dtb.length > MAX_DTB) throw new BadInput('device tree', `${dtb.length} bytes are more than the 2 MiB that the arm64 boot protocol allows`)
   const dtbAddress = placeDeviceTree(placements, dtb.length, cursor, ramEnd)
   placements.push({ what: 'device tree', address: dtbAddress, bytes: dtb, memorySize: dtb.length })
-  return { entry: image.entry, dtbAddress, dtb, placements, elf: image.elf }
+  return { entry: request.entry ?? image.entry, dtbAddress, dtb, placements, elf: image.elf }
+}
+
+/** What the caller has chosen the address of: inside RAM, and not in anybody's way. */
+function placeFixed(request: LoadRequest, others: readonly Placement[], ramEnd: number): readonly Placement[] {
+  const taken = others.map(each => ({ name: each.what as string, address: each.address, end: each.address + each.memorySize })), placements: Placement[] = []
+  const place = (what: 'module' | 'blob', name: string, address: number, bytes: Uint8Array, memorySize: number): void => {
+    const end = address + memorySize
+    if (address < RAM_BASE || end > ramEnd) throw new BadInput(name, `its memory [${hex(address)}, ${hex(end)}) is outside RAM [${hex(RAM_BASE)}, ${hex(ramEnd)})`)
+    const clash = taken.find(other => address < other.end && other.address < end)
+    if (clash !== undefined) throw new BadInput(name, `its memory [${hex(address)}, ${hex(end)}) overlaps ${clash.name} [${hex(clash.address)}, ${hex(clash.end)})`)
+    taken.push({ name, address, end })
+    placements.push({ what, address, bytes, memorySize })
+  }
+  for (const { name, address, bytes, memorySize } of request.blobs ?? []) place('blob', name, address, bytes, memorySize)
+  for (const { bytes, address } of request.modules ?? []) if (address !== undefined) place('module', 'module', address, bytes, bytes.length)
+  return placements
 }
 
 /** At the start of RAM as in QEMU, unless something else stands there; then behind everything. */
@@ -106,8 +139,7 @@ function placeDeviceTree(placements: readonly Placement[], size: number, end: nu
 
 interface PlacedImage { readonly entry: number, readonly placements: readonly Placement[], readonly elf: Elf | undefined }
 
-function placeImage(request: LoadRequest): PlacedImage {
-  const { image } = request
+function placeImage(request: LoadRequest, image: Uint8Array): PlacedImage {
   if (isElf(image)) return placeElf(image)
   if (isArm64Image(image)) {
     const header = parseArm64Image(image)
