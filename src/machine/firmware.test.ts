@@ -64,7 +64,7 @@ function call(host: Partial<SemihostingHost>, calls: readonly (readonly [operati
   for (const [offset, content] of memory) {
     program.org(0x1000 + offset)
     if (typeof content !== 'string') for (const word of content) program.quad(BigInt(word))
-    else for (let at = 0; at < content.length; at += 4) program.word([...content.slice(at, at + 4)].reduceRight((word, letter) => word * 256 + letter.charCodeAt(0), 0))
+    else for (let at = 0; at < content.length; at += 4) program.word(Array.from(content.slice(at, at + 4)).reduceRight((word, letter) => word * 256 + letter.charCodeAt(0), 0))
   }
   const ran = run(program, { semihosting: { commandLine: 'guest 1 2', output: bytes => { printed.push(...bytes) }, ...host } })
   return { ...ran, printed: String.fromCharCode(...printed), results: calls.map((_, i) => BigInt.asIntN(64, ran.x(10 + i))) }
