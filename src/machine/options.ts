@@ -56,6 +56,14 @@ export interface MachineOptions {
 /** A place between two turns: instructions of all PEs, and turns since the last of them in which only time has passed. */
 export interface Position { readonly instructions: number, readonly idleTurns: number }
 
+export interface FirmwareDevices {
+  /** What the two banks of flash hold; the first is where the PEs start without an image. */
+  readonly flash?: readonly (FlashImage | undefined)[]
+  readonly files?: readonly FwCfgFile[]
+  /** For firmware that starts the kernel itself. */
+  readonly kernel?: FwCfgKernel
+}
+
 export interface RunLimits {
   /** A position that a run like this one has come by: ends there (or behind it, if this one does not) with 'limit'. */
   readonly to?: Position
