@@ -236,16 +236,75 @@ function mappedImage(): Uint8Array {
 }
 const MAPPED_MEANT = '575' + '11' + '9'
 
+/** Two CPUs at virtual EL2 in one page: each writes what the other polls, next to the code that both run, and patches what the other executes. */
+function pingPongImage(rounds: number): Uint8Array {
+  const a = new Assembler()
+  a.b('start')
+  a.word(NOP, 0, 0, 0, 0, 0xa, 0, 0, 0, 0, 0, 0, 0, 0x644d_5241, 0)
+  a.align(4096)
+  a.label('start')
+  a.mov(0, RW)
+  a.msr(key('HCR_EL2'), 0)
+  a.adr(2, 'second')
+  a.mov(0, 0xc400_0003n)
+  a.mov(1, 1n)
+  a.smc(0)
+  // X19: the round. X20, X21: this CPU's flag and the other's.
+  a.adr(20, 'flags')
+  a.addImmediate(21, 20, 8)
+  a.b('play')
+  a.label('second')
+  a.adr(21, 'flags')
+  a.addImmediate(20, 21, 8)
+  a.label('play')
+  a.mov(19, 0n)
+  a.label('round')
+  a.addImmediate(19, 19, 1)
+  // MOVZ X0, #round: what the other CPU is going to run.
+  a.mov(1, BigInt(movz(0)))
+  a.addShifted(1, 1, 19, 5)
+  a.adr(0, 'patched')
+  a.store(1, 0, 2)
+  synchronise(a)
+  a.store(19, 20, 3)
+  a.label('wait')
+  a.load(1, 21, 3)
+  a.op('SUBS (shifted register)', { sf: 1, Rm: 19, Rn: 1, Rd: 31 })
+  a.op('B.cond', { imm19: -2 & 0x7_ffff, cond: 3 })
+  a.isb()
+  a.label('patched')
+  a.op('MOVZ', { sf: 1, hw: 0, imm16: 0, Rd: 0 })
+  a.mrs(key('TPIDR_EL2'), 1)
+  a.mov(1, BigInt(rounds))
+  a.op('SUB (shifted register)', { sf: 1, Rm: 19, Rn: 1, Rd: 1 })
+  a.cbnz(1, 'round')
+  a.mrs(key('MPIDR_EL1'), 1)
+  a.low(1, 1, 8)
+  a.cbnz(1, 'stop')
+  a.low(0, 0, 3)
+  digit(a)
+  a.mov(0, 0x8400_0008n)
+  a.smc(0)
+  a.label('stop')
+  a.b('stop')
+  a.align(8)
+  a.label('flags')
+  a.word(0, 0, 0, 0)
+  const bytes = a.finish()
+  new DataView(bytes.buffer).setBigUint64(16, BigInt(bytes.length), true)
+  return bytes
+}
+
 const MEANT = '2' + '5' + '35' + '27' + '5' + '5' + '42' + '9' + '18'
 
-function run(profile: 'v8.0' | 'v8.3', paravirt?: 'nv' | 'neve', bytes = image()) {
+function run(profile: 'v8.0' | 'v8.3', paravirt?: 'nv' | 'neve', bytes = image(), cpus = 1) {
   let console = '', rewriting: Paravirtualised | undefined
   const exits = new Map<string, number>()
   const machine = new Machine({
-    board: 'virt', profile, memBytes: 64 << 20, hash: false,
+    board: 'virt', profile, memBytes: 64 << 20, hash: false, smp: cpus,
     l0: createL0({
       vms: [{
-        image: bytes, memBytes: 32 << 20, el2: 'nvhe', console: byte => { console += String.fromCharCode(byte) },
+        image: bytes, memBytes: 32 << 20, smp: cpus, el2: 'nvhe', console: byte => { console += String.fromCharCode(byte) },
         ...(paravirt === undefined ? {} : { paravirt, onRewritten: result => { rewriting = result } }),
       }],
     }),
@@ -273,5 +332,11 @@ describe('a guest hypervisor that patches its own code', () => {
     const { outcome, console, executed } = run(profile, form, mappedImage())
     expect({ outcome, console }).toEqual({ outcome: 'off', console: MAPPED_MEANT })
     if (executed !== undefined) expect(executed.withdrawn).toBeGreaterThanOrEqual(2)
+  })
+
+  test.each([['v8.3', undefined], ['v8.0', 'nv']] as const)('two CPUs that write the page that both execute: %s %s', (profile, form) => {
+    const { outcome, console, executed } = run(profile, form, pingPongImage(27), 2)
+    expect({ outcome, console }).toEqual({ outcome: 'off', console: '3' })
+    if (executed !== undefined) expect(executed.withdrawn).toBeGreaterThanOrEqual(2 * 27)
   })
 })

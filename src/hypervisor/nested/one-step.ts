@@ -2,7 +2,8 @@
  * An instruction of virtual EL2 that writes the page it stands in: the page cannot be fetched while it can be written (`code-pages.ts`), so
  * that the store and its fetch would fault in turns for ever. L0 sees the fetch fail at the address that has just made the page data, maps
  * the page itself for this vCPU with all permissions, and lets one instruction run by Software Step (Arm ARM D2.11) with MDCR_EL2.TDE: the
- * instruction is a store, which is never one that is rewritten.
+ * instruction is a store, which is never one that is rewritten. A Store-Exclusive finds its monitor cleared by the exceptions before it: a lock
+ * in the page of the code that takes it is never taken.
  */
 import { PSTATE } from '../../arch/pstate.ts'
 import { integer, objectOf, optional, value, WORD64 } from '../../arch/saved-state.ts'
