@@ -77,7 +77,12 @@ const TRAPS = HCR.VM | HCR.IMO | HCR.FMO | HCR.AMO | (1n << 19n) | HCR.RW
 const MOST_VIOLATIONS = 8
 
 /** `observe` sees every event of the machine, for looking into a program. */
-export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = BUDGET, observe?: TraceSink): Report {
+/** The neighbour: bench, or a guest hypervisor with bench in its nested VM. */
+export type Neighbour = Uint8Array | { readonly hypervisor: Uint8Array, readonly nested: Uint8Array }
+const NEST = { memory: 48 << 20, reserved: 2 << 20, instructions: 60_000_000, nanoseconds: 3_000_000_000 } as const
+
+export function runHostile(plan: Plan, neighbour: Neighbour, budget: Budget = BUDGET, observe?: TraceSink): Report {
+  const nest = neighbour instanceof Uint8Array ? undefined : neighbour
   const violations: string[] = []
   const violated = (what: string): void => { if (violations.length < MOST_VIOLATIONS) violations.push(what) }
   const counts = { vEL2: 0, L2: 0, entries: 0, exits: 0, executed: 0 }
@@ -103,14 +108,18 @@ export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = B
     }
   }
   const machine = new Machine({
-    board: plan.board, gic: plan.gic, profile: plan.profile, hide: plan.hide, smp: plan.pes, memBytes: MEMORY.machine, reservedBytes: plan.reserved, onEvent,
+    board: plan.board, gic: plan.gic, profile: plan.profile, hide: plan.hide, smp: plan.pes, memBytes: MEMORY.machine + (nest === undefined ? 0 : NEST.memory + NEST.reserved), reservedBytes: plan.reserved + (nest === undefined ? 0 : NEST.reserved), onEvent,
     l0: environment => {
       guard = new MemoryGuard(environment, () => l0, violated)
       return l0 = createL0({
         policy: plan.policy,
         vms: [
           { image: hostileImage(plan), dtb: deviceTree(plan.gic), memBytes: MEMORY.hostile, smp: plan.vcpus, el2: plan.offered, recursion: plan.recursion, ...(plan.paravirt === undefined ? {} : { paravirt: plan.paravirt }), console: byte => { printed.push(byte) } },
-          { image: neighbour, dtb: deviceTree(plan.gic), memBytes: MEMORY.neighbour, append: 'ops=2 warm=1', console: byte => { text += String.fromCharCode(byte) } },
+          {
+            ...(neighbour instanceof Uint8Array ? { image: neighbour, dtb: deviceTree(plan.gic), memBytes: MEMORY.neighbour, append: 'ops=2 warm=1' }
+              : { image: neighbour.hypervisor, initrd: neighbour.nested, memBytes: NEST.memory, append: 'vcpus=1 memory=8388608 -- quiet=1 ops=2 warm=1', el2: 'nvhe-or-vhe' as const, ...(plan.paravirt === undefined ? {} : { paravirt: plan.paravirt }) }),
+            console: byte => { text += String.fromCharCode(byte) },
+          },
         ],
       })({ ...environment, memory: guard.memory }) as L0
     },
@@ -137,7 +146,8 @@ export function runHostile(plan: Plan, neighbour: Uint8Array, budget: Budget = B
     if (plan.neighbour === 'after') l0!.power.turnOn(neighbourCpu, BigInt(other.config.entry), BigInt(other.config.argument))
     // The hostile VM is taken away, and the neighbour goes on.
     if (hostile.end === undefined) l0!.power.end(hostile, { kind: 'off' })
-    const end = machine.instructions + NEIGHBOUR.instructions, late = machine.nanoseconds + NEIGHBOUR.nanoseconds
+    const { instructions, nanoseconds } = nest === undefined ? NEIGHBOUR : NEST
+    const end = machine.instructions + instructions, late = machine.nanoseconds + nanoseconds
     machine.run({ maxInstructions: end - machine.instructions, interrupted: () => finished() || machine.nanoseconds > late })
     if (!finished()) violated(`the other VM did not finish: ${JSON.stringify(text.slice(-200))}`)
   }
