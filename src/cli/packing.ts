@@ -12,7 +12,8 @@ export const PACKING: Packing = {
   unpack: async (method, bytes, size) => {
     const expand = method === METHOD.zstd ? expandZstd : method === METHOD.deflate ? expandDeflate : undefined
     try {
-      const full = await expand?.(bytes, { maxOutputLength: Math.max(1, size) })
+      // One chunk: its pieces need not be put together.
+      const full = await expand?.(bytes, { maxOutputLength: Math.max(1, size), chunkSize: Math.max(64, size) })
       return full?.length === size ? full : undefined
     } catch { return undefined }
   },

@@ -177,7 +177,7 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
 
 /** What a run depends on. */
 function filesOf(images: readonly Requested[], loaded: readonly LoadedImage[], restored: RestoredSession | undefined): Asked['files'] {
-  const files = restored === undefined ? [] : [{ what: restored.path, sha256: restored.sha256 }]
+  const files = restored === undefined ? [] : [{ what: restored.path, sha256: restored.sha256() }]
   loaded.forEach(({ image, initrd, dtb, modules }, i) => {
     const { path, flags } = images[i]!, parts: [string, Uint8Array | undefined][] = [[path, image], ['--initrd', initrd], ['--dtb', dtb], ...(modules ?? []).map(({ bytes }, n): [string, Uint8Array] => [`--module ${n + 1}`, bytes])]
     for (const [what, bytes] of parts) if (bytes !== undefined && bytes.length > 0) files.push({ what: images.length > 1 ? `VM ${i}: ${what}` : what, sha256: sha256(bytes) })

@@ -13,7 +13,7 @@ import { sha256 } from './recording.ts'
 export interface RestoredSession extends AskedImages {
   readonly path: string
   readonly file: SnapshotFile
-  readonly sha256: string
+  readonly sha256: () => string
 }
 
 interface DiskState { readonly path: string, readonly size: number, readonly modified: string }
@@ -66,5 +66,5 @@ export async function openSnapshot(path: string, option = '--snapshot'): Promise
     if (now === undefined) throw new BadInput('snapshot', `its disk ${disk} is missing`)
     if (Number(now.size) !== size || String(now.mtimeNs) !== modified) throw new BadInput('snapshot', `its disk ${disk} has changed since`)
   }
-  return { path, file, flags: asked.flags, images: asked.images, sha256: sha256(bytes) }
+  return { path, file, flags: asked.flags, images: asked.images, sha256: () => sha256(bytes) }
 }

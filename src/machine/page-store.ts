@@ -25,7 +25,19 @@ export class PageStore {
     const { ram } = this.#engine
     const now = this.capture()
     for (const page of now.keys()) if (!pages.has(page)) ram.fill(ram.pa + page * PAGE, PAGE, 0)
-    for (const [page, bytes] of pages) if (now.get(page) !== bytes) ram.copyIn(ram.pa + page * PAGE, bytes)
+    // Pages out of a file lie side by side: runs of them are one copy.
+    let start = -1, run: Uint8Array | undefined
+    const copy = (): void => { if (run !== undefined) ram.copyIn(ram.pa + start * PAGE, run) }
+    for (const [page, bytes] of pages) {
+      if (now.get(page) === bytes) continue
+      if (run !== undefined && page * PAGE === start * PAGE + run.length && bytes.buffer === run.buffer && bytes.byteOffset === run.byteOffset + run.length) run = new Uint8Array(run.buffer, run.byteOffset, run.length + PAGE)
+      else {
+        copy()
+        start = page
+        run = bytes
+      }
+    }
+    copy()
     this.#engine.takeDirtyPages()
     this.#pages = pages
   }

@@ -147,7 +147,7 @@ export function machineFrom(saved: Saved, { machine = {}, vms = [], onEnd }: Att
     ...defined(options), ...pick(machine, ['console', 'plugs', 'complaint', 'onEvent', 'onOutside', 'symbolAt', 'translate', 'translateAfter', 'hash']),
     ...(l0 === undefined ? {} : {
       l0: createL0({
-        policy: l0.policy, ...(onEnd === undefined ? {} : { onEnd }),
+        policy: l0.policy, unloaded: true, ...(onEnd === undefined ? {} : { onEnd }),
         vms: l0.vms.map(({ image, initrd, modules, ...vm }, i): VmDescription => ({
           ...defined(vm), image: standIn(image), ...(initrd === undefined ? {} : { initrd: new Uint8Array(initrd) }),
           ...(modules.length === 0 ? {} : { modules: modules.map(({ size, bootargs }) => ({ bytes: new Uint8Array(size), ...(bootargs === undefined ? {} : { bootargs }) })) }), ...pick(vms[i] ?? {}, ['console', 'plugs', 'complaint', 'onRewritten']),

@@ -29,7 +29,7 @@ export function createL0(options: L0Options): (environment: L0Environment) => EL
         wrote: (ipa, size) => { l0?.vms[id]?.codePages?.deviceWrote(ipa, size) },
       })
     })
-    for (const machine of machines) machine.load()
+    if (options.unloaded !== true) for (const machine of machines) machine.load()
     return (l0 = new L0(environment, options.policy ?? 'lazy', machines.map(({ config }) => config)))
   }
 }

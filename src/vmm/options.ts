@@ -45,6 +45,8 @@ export type VmEnd = { readonly kind: 'off' } | { readonly kind: 'reset' } | { re
 
 export interface L0Options {
   readonly vms: readonly VmDescription[]
+  /** Images are not put into memory, because a snapshot is about to be: only what their placement depends on is looked at. */
+  readonly unloaded?: boolean
   /** World-switch policy, design D6. Default `lazy`. */
   readonly policy?: 'split' | 'lazy'
   /** A VM ended; when the last one has, every PE answers 'off'. */

@@ -3,7 +3,7 @@
  * faults from L1's tables and the VM's memory slots, emptied by L1's TLB maintenance, recycled when there are too many.
  */
 import { FSC } from '../../arch/esr.ts'
-import { COUNT, integer, listOf, objectOf, optional, refuse, value, WORD64 } from '../../arch/saved-state.ts'
+import { COUNT, listOf, objectOf, optional, refuse, value, WORD64 } from '../../arch/saved-state.ts'
 import type { Saved } from '../../arch/saved-state.ts'
 import type { Feature } from '../../arch/features.ts'
 import { SLOT } from '../../sysreg/index.ts'
@@ -61,8 +61,8 @@ export class ShadowStage2 {
     this.reverse.clear()
     const numbers = leaves instanceof Uint8Array && leaves.length % 32 === 0 ? new Float64Array(Uint8Array.from(leaves).buffer) : refuse(`${path}.leaves`, 'is no list of leaves')
     for (let i = 0; i < numbers.length; i += 4) {
-      const [ipa, shift, l1Ipa, l1Shift] = [0, 1, 2, 3].map(n => LEAF.restore(numbers[i + n], `${path}.leaves`, 0)) as [number, LeafShift, number, number]
-      if ((shift !== 12 && shift !== 21) || ipa % 2 ** shift !== 0 || l1Ipa % 2 ** shift !== 0 || l1Shift > 48) refuse(`${path}.leaves`, 'holds no leaf')
+      const ipa = numbers[i]!, shift = numbers[i + 1]!, l1Ipa = numbers[i + 2]!, l1Shift = numbers[i + 3]!
+      if ((shift !== 12 && shift !== 21) || !isPlace(ipa, shift) || !isPlace(l1Ipa, shift) || !Number.isInteger(l1Shift) || l1Shift < 12 || l1Shift > 48) return refuse(`${path}.leaves`, 'holds no leaf')
       remember(this, { ipa, shift, l1Ipa, l1Shift })
     }
   }
@@ -75,7 +75,7 @@ export class ShadowStage2 {
 
 export interface ShadowKey { readonly vttbr: bigint, readonly vtcr: bigint, readonly hcr: bigint }
 const KEY = value<ShadowKey>({ vttbr: WORD64, vtcr: WORD64, hcr: WORD64 })
-const LEAF = integer(0, 2 ** 52)
+const isPlace = (address: number, shift: LeafShift): boolean => address >= 0 && address < 2 ** 52 && address % 2 ** shift === 0
 /** HCR_EL2.PTW 2, CD 32, ID 33. */
 const HCR_OF_WALKS = (1n << 2n) | (1n << 32n) | (1n << 33n)
 const VTTBR_CNP = 1n
