@@ -146,8 +146,9 @@ export class Debugger {
     }
     if (breakpoints.hasCode) {
       const hi = state.pcHigh, lo = state.pcLow, breakpoint = breakpoints.at(running?.level, hi, lo)
-      if (breakpoint !== undefined && !this.#wasReported(breakpoint.level.id)) {
-        const thread = breakpoint.level === levels.hardware ? levels.hardware.threads[core.pe.index]! : running!
+      const thread = running === undefined || breakpoint?.level === levels.hardware ? levels.hardware.threads[core.pe.index]! : running
+      // An instruction that cannot be fetched yet comes before its breakpoint: it is an Instruction Abort (Arm ARM, "Synchronous exception prioritization").
+      if (breakpoint !== undefined && !this.#wasReported(breakpoint.level.id) && this.addresses.locate(running ?? thread, state.pc) !== undefined) {
         this.#reported = { pe: core.pe.index, instructions: engine.instructions(core.pe.index), level: breakpoint.level.id }
         return this.#halt({ kind: 'breakpoint', thread, hardware: breakpoint.hardware })
       }
