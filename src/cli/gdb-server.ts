@@ -40,6 +40,7 @@ export class GdbServer {
   readonly #options: GdbServerOptions
   readonly #server: Server
   #session: GdbSession | undefined
+  #debugger: Debugger | undefined
   #socket: Socket | undefined
   #connected = false
   /** GDB has ended the machine. */
@@ -79,7 +80,7 @@ export class GdbServer {
     const { machine, symbolAt } = this.#options
     this.#connected = true
     this.#socket = socket
-    const target = new Debugger(machine)
+    const target = this.#debugger = new Debugger(machine)
     const session = this.#session = new GdbSession({ debugger: target, send: bytes => { socket.write(bytes) }, ...(symbolAt === undefined ? {} : { symbolAt }) })
     socket.on('data', (bytes: Buffer) => {
       if (this.#session !== session) return
@@ -101,7 +102,7 @@ export class GdbServer {
 
   #disconnect(killed: boolean): void {
     this.killed ||= killed
-    this.#session = undefined
+    this.#session = this.#debugger = undefined
     this.#socket?.end()
     this.#socket = undefined
   }
@@ -127,6 +128,12 @@ export class GdbServer {
     const outcome = session.runSlice(limits)
     return outcome === undefined || !session.isRunning ? { kind: 'interrupted' } : outcome
   }
+
+  /** Something was posted to the machine: the time before it is gone. */
+  posted(): void { this.#debugger?.history.forget() }
+
+  /** What the machine prints now it has printed before. */
+  get replaying(): boolean { return this.#debugger?.history.replaying ?? false }
 
   close(): void {
     this.#socket?.destroy()

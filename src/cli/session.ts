@@ -114,11 +114,12 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
     if (machine !== undefined) recorder.end({ position: machine.position, outcome: 'interrupted', code: EXIT.interrupted, traceHash: machine.traceHash() })
   }
   try {
+    let gdb: GdbServer | undefined
     /** All who wait for a text have seen it. */
     let reached = false
     const output = (each: Running) => (byte: number): void => {
       // What comes after the text of `--until` is not part of the run.
-      if (reached) return
+      if (reached || gdb?.replaying === true) return
       each.console.output(byte)
       options.onConsole?.(byte)
       if (each.seen || each.matcher?.next(byte) !== true) return
@@ -153,9 +154,9 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
       }
     }
     const made = machine
-    running.forEach(({ network }, i) => { network?.attach(event => { made.post({ ...event, device: `${flags.on === 'vm' ? `vm${i}.` : ''}network0` }) }) })
+    running.forEach(({ network }, i) => { network?.attach(event => { gdb?.posted(); made.post({ ...event, device: `${flags.on === 'vm' ? `vm${i}.` : ''}network0` }) }) })
     options.onMachine?.(machine)
-    const gdb = options.gdb === undefined ? undefined
+    gdb = options.gdb === undefined ? undefined
       : await GdbServer.listen({ machine, ...options.gdb, symbolAt: pc => first.loaded.elf?.symbolize(pc), say: text => { process.stderr.write(`nidus: ${text}\n`) } })
     process.once('exit', brokenOff)
     try {
@@ -247,6 +248,7 @@ async function runToTheEnd(machine: Machine, flags: RunFlags, running: readonly 
     else await new Promise<void>(resolve => { if (outcome.kind === 'idle') setTimeout(resolve, 10); else setImmediate(resolve) })
     const bytes = terminal.bytes()
     const vm = terminal.selected()
+    if (bytes.length > 0) gdb?.posted()
     if (bytes.length > 0) machine.post({ device: `${flags.on === 'vm' ? `vm${vm}.` : ''}${running[vm]!.flags.virtioConsole ? 'console0' : 'uart0'}`, kind: 'data', id: 0, bytes })
     else if (outcome.kind === 'idle' && deadline === Infinity && !process.stdin.isTTY && gdb === undefined && !pace.isBusy) {
       return finished(outcome.kind, EXIT.guestDied, 'every CPU waits for an interrupt and nothing is left that could raise one')

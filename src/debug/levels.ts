@@ -188,8 +188,6 @@ export class Levels {
   leaving(pc: bigint): void {
     if (!this.#nests) return
     const { core } = this.machine.cpu, { pe, engine } = core, at = this.#leaving[pe.index]!
-    // L0's own ERET: the software has been left before.
-    if (this.l0 !== undefined && core.el === 2) return
     at.state.u64.set(engine.state.u64)
     at.file.u64.set(pe.file.u64)
     at.pc = pc

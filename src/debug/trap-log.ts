@@ -41,6 +41,12 @@ export class TrapLog {
     this.#traps[this.#count % KEPT] = { number: ++this.#count, ...trap }
   }
 
+  /** After going back. */
+  clear(): void {
+    this.#traps.length = 0
+    this.#count = 0
+  }
+
   /** Oldest first. */
   last(n: number): readonly Trap[] {
     const count = Math.min(n, this.#count, KEPT)

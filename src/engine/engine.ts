@@ -293,6 +293,9 @@ export class Engine {
     return counts[current]! - before
   }
 
+  /** In a callback. */
+  get isRunning(): boolean { return this.running }
+
   /** The observer has stopped the last run. */
   get isStopped(): boolean { return this.stopped !== undefined }
 

@@ -264,6 +264,8 @@ export class Machine {
   get position(): Position { return { instructions: this.instructions, idleTurns: this.#loop.idleTurns } }
   /** Virtual time: the clock of the PE that is furthest. */
   get nanoseconds(): number { return Math.max(...this.cpu.pes.map(pe => this.cpu.core.cycles(pe))) }
+  /** A debugger has stopped it in the middle of a turn: it cannot be saved there. */
+  get isSuspended(): boolean { return this.#loop.isSuspended }
   get lastOutcome(): Outcome | undefined { return this.#outcome }
 
   /** The hash of the trace so far and of the present state (design D9); undefined when it was switched off. */

@@ -30,8 +30,6 @@ export interface SessionOptions {
   /** `R` and GDB's `run`: the same machine from its beginning. */
   readonly restart?: () => Debugger
   readonly symbolAt?: (pc: bigint) => string | undefined
-  /** Goes back in time, or says why not. */
-  readonly reverse?: (target: Debugger, what: 'step' | 'continue', thread: Thread) => Stop | string
 }
 
 /** What became of the connection. */
@@ -50,6 +48,8 @@ export class GdbSession {
   #lastSent: Uint8Array | undefined
   /** Of registers and memory (Hg). */
   #selected: Thread
+  /** Of `c`, `s` and their reverse (Hc). */
+  #continued: Thread
   /** What the stop reply says. */
   #stopReply = ''
   /** The thread that Ctrl-C is reported for: the one that was resumed last. */
@@ -72,7 +72,7 @@ export class GdbSession {
     this.#debugger = options.debugger
     begin(this.#debugger)
     this.#target = createTarget(this.#debugger.machine)
-    this.#selected = this.#resumed = this.#debugger.levels.hardware.threads[this.#debugger.machine.cpu.core.pe.index]!
+    this.#selected = this.#continued = this.#resumed = this.#debugger.levels.hardware.threads[this.#debugger.machine.cpu.core.pe.index]!
     this.#attached = new Set(this.#debugger.levels.all)
     this.#stopReply = this.#stopText(SIGNAL.TRAP, this.#selected, '')
   }
@@ -135,7 +135,7 @@ export class GdbSession {
     const stop = this.#debugger.run(limits)
     if (stop.kind === 'outcome') {
       const { outcome } = stop
-      if (outcome.kind !== 'idle' && outcome.kind !== 'interrupted' && outcome.kind !== 'limit') this.#ended(outcome)
+      if (outcome.kind !== 'idle' && outcome.kind !== 'interrupted' && outcome.kind !== 'limit' && outcome.kind !== 'waiting') this.#ended(outcome)
       return outcome
     }
     this.#report(stop)
@@ -147,6 +147,7 @@ export class GdbSession {
     let reason = ''
     if (stop.kind === 'breakpoint') reason = stop.hardware ? (this.#hwbreak ? 'hwbreak:;' : '') : (this.#swbreak ? 'swbreak:;' : '')
     else if (stop.kind === 'watchpoint') reason = `${stop.watchpoint.kind === 'write' ? 'watch' : stop.watchpoint.kind === 'read' ? 'rwatch' : 'awatch'}:${stop.address.toString(16)};`
+    else if (stop.kind === 'beginning') reason = 'replaylog:begin;'
     this.#halt(SIGNAL.TRAP, thread, reason)
   }
 
@@ -169,7 +170,7 @@ export class GdbSession {
 
   #halt(signal: number, thread: Thread, reason: string): void {
     this.#running = this.#interrupted = false
-    this.#selected = thread
+    this.#selected = this.#continued = thread
     this.#stopReply = this.#stopText(signal, thread, reason)
     this.#reply(this.#stopReply)
   }
@@ -229,14 +230,14 @@ export class GdbSession {
         return thread === undefined ? this.#error('no such thread') : 'OK'
       }
       case 'g': return this.#readAll()
-      case 'G': return this.#writeAll(rest)
+      case 'G': return this.#changed(this.#writeAll(rest))
       case 'p': return this.#readOne(rest)
-      case 'P': return this.#writeOne(rest)
+      case 'P': return this.#changed(this.#writeOne(rest))
       case 'm': case 'x': return this.#readMemory(rest, body[0] === 'x')
-      case 'M': case 'X': return this.#writeMemory(rest, body[0] === 'X')
+      case 'M': case 'X': return this.#changed(this.#writeMemory(rest, body[0] === 'X'))
       case 'Z': case 'z': return this.#point(rest, body[0] === 'Z')
-      case 'c': case 'C': return this.#resume(this.#selected, undefined)
-      case 's': case 'S': return this.#resume(this.#selected, { thread: this.#selected })
+      case 'c': case 'C': return this.#resume(this.#continued, undefined)
+      case 's': case 'S': return this.#resume(this.#continued, { thread: this.#continued })
       case 'b': return this.#reverse(rest)
       case 'D': return this.#detach(rest)
       case 'k':
@@ -250,10 +251,17 @@ export class GdbSession {
     }
   }
 
+  /** What was before cannot be run again so that it leads to here. */
+  #changed(reply: string): string {
+    if (reply === 'OK') this.#debugger.history.forget()
+    return reply
+  }
+
   #select(rest: string): string {
     const id = parseThreadId(rest.slice(1)), thread = id === undefined ? undefined : this.#find(id)
     if (thread === undefined) return this.#error('no such thread')
     if (rest[0] === 'g') this.#selected = thread
+    else if (rest[0] === 'c') this.#continued = id!.thread > 0 ? thread : this.#selected
     return rest[0] === 'g' || rest[0] === 'c' ? 'OK' : this.#error('H is followed by g or c')
   }
 
@@ -302,13 +310,11 @@ export class GdbSession {
   }
 
   #reverse(what: string): string | undefined {
-    const { reverse } = this.#options
-    if (reverse === undefined || (what !== 's' && what !== 'c')) return ''
-    const stop = reverse(this.#debugger, what === 's' ? 'step' : 'continue', this.#selected)
+    if (what !== 's' && what !== 'c') return ''
+    const { history } = this.#debugger
+    const stop = what === 's' ? history.stepBack(this.#continued) : history.continueBack(this.#continued)
     if (typeof stop === 'string') return this.#error(stop)
-    // The beginning of what is remembered.
-    if (stop.kind === 'outcome' || stop.kind === 'reached') this.#halt(SIGNAL.TRAP, stop.kind === 'reached' ? stop.thread : this.#selected, stop.kind === 'outcome' ? 'replaylog:begin;' : '')
-    else this.#report(stop)
+    if (stop.kind !== 'outcome') this.#report(stop)
     return undefined
   }
 
@@ -334,7 +340,7 @@ export class GdbSession {
     this.#debugger = restart()
     begin(this.#debugger)
     this.#target = createTarget(this.#debugger.machine)
-    this.#selected = this.#resumed = this.#debugger.levels.hardware.threads[0]!
+    this.#selected = this.#continued = this.#resumed = this.#debugger.levels.hardware.threads[0]!
     this.#attached.clear()
     for (const level of this.#debugger.levels.all) this.#attached.add(level)
     this.#stopReply = this.#stopText(SIGNAL.TRAP, this.#selected, '')
@@ -454,7 +460,7 @@ export class GdbSession {
     this.#stopReply = this.#stopText(SIGNAL.TRAP, this.#selected, '')
     return [
       `PacketSize=${PACKET_SIZE.toString(16)}`, 'QStartNoAckMode+', 'multiprocess+', 'swbreak+', 'hwbreak+', 'vContSupported+', 'binary-upload+', 'error-message+',
-      'qXfer:features:read+', 'qXfer:threads:read+', 'qXfer:memory-map:read+', ...this.#options.reverse === undefined ? [] : ['ReverseStep+', 'ReverseContinue+'],
+      'qXfer:features:read+', 'qXfer:threads:read+', 'qXfer:memory-map:read+', 'ReverseStep+', 'ReverseContinue+',
     ].join(';')
   }
 
