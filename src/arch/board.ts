@@ -6,7 +6,7 @@ import { PA_BITS } from './address.ts'
 import { BadInput } from './bad-input.ts'
 import type { GicVersion } from './gic.ts'
 
-export type DeviceKind = 'gicd' | 'gicc' | 'gich' | 'gicv' | 'gicr' | 'pl011' | 'pl031' | 'pl061' | 'flash' | 'fw-cfg' | 'virtio-mmio' | 'ram'
+export type DeviceKind = 'gicd' | 'gicc' | 'gich' | 'gicv' | 'gicr' | 'pl011' | 'pl031' | 'pl061' | 'flash' | 'fw-cfg' | 'virtio-mmio' | 'pci-memory' | 'pci-io' | 'pci-ecam' | 'ram'
   /** A name for addresses where QEMU's map has a device and we do not. */
   | 'absent'
 
@@ -37,6 +37,8 @@ export interface BoardOptions {
   readonly vhe?: boolean
   /** The CPUs' PMUs can interrupt; default yes. A VM of L0 has a cycle counter alone. */
   readonly pmu?: boolean
+  /** The PCIe host is there. Default: no. */
+  readonly pci?: boolean
   /** virtio-mmio slots, default 32. */
   readonly virtioSlots?: number
   /** Flash, fw_cfg and the power button: what firmware made for QEMU's `virt` looks for. Default: no. */
@@ -68,7 +70,7 @@ const VIRTIO_BASE = 0xa00_0000
 const VIRTIO_SIZE = 0x200
 
 type Row = Omit<BoardRow, 'index'> & { readonly index?: number, readonly when?: (options: Settled) => boolean }
-type Settled = Omit<Board, 'rows'> & { readonly virtioSlots: number }
+type Settled = Omit<Board, 'rows'> & { readonly virtioSlots: number, readonly pci: boolean }
 
 const v2 = (o: Settled): boolean => o.gic === 2
 const v3 = (o: Settled): boolean => o.gic === 3
@@ -97,9 +99,13 @@ const MAP: readonly Row[] = [
   { name: 'SMMU', kind: 'absent', base: 0x905_0000, size: 0x2_0000 },
   { name: 'platform bus', kind: 'absent', base: 0xc00_0000, size: 0x200_0000 },
   { name: 'secure memory', kind: 'absent', base: 0xe00_0000, size: 0x100_0000 },
-  { name: 'PCIe memory window', kind: 'absent', base: 0x1000_0000, size: 0x2eff_0000 },
-  { name: 'PCIe I/O window', kind: 'absent', base: 0x3eff_0000, size: 0x1_0000 },
-  { name: 'PCIe configuration space', kind: 'absent', base: 0x3f00_0000, size: 0x100_0000 },
+  { name: 'PCIe memory window', kind: 'absent', base: 0x1000_0000, size: 0x2eff_0000, when: o => !o.pci },
+  { name: 'PCIe I/O window', kind: 'absent', base: 0x3eff_0000, size: 0x1_0000, when: o => !o.pci },
+  { name: 'PCIe configuration space', kind: 'absent', base: 0x3f00_0000, size: 0x100_0000, when: o => !o.pci },
+  { name: 'PCIe memory window', kind: 'pci-memory', base: 0x1000_0000, size: 0x2eff_0000, when: o => o.pci },
+  { name: 'PCIe I/O window', kind: 'pci-io', base: 0x3eff_0000, size: 0x1_0000, when: o => o.pci },
+  // The first of its four interrupt lines.
+  { name: 'PCIe configuration space', kind: 'pci-ecam', base: 0x3f00_0000, size: 0x100_0000, spi: 3, trigger: 'level', when: o => o.pci },
 ]
 
 const BOARDS: Readonly<Record<BoardName, { readonly gic: readonly GicVersion[], readonly cpus: number }>> = {
@@ -122,7 +128,7 @@ export function createBoard(options: BoardOptions): Board {
   if (options.memBytes > 2 ** PA_BITS - RAM_BASE) throw new BadInput('memory size', `${options.memBytes} bytes do not fit the physical address size of ${PA_BITS} bits`)
   if (!Number.isInteger(virtioSlots) || virtioSlots < 0 || virtioSlots > VIRTIO_SLOTS) throw new BadInput('virtio-mmio slots', `${virtioSlots} is not in 0 to ${VIRTIO_SLOTS}`)
 
-  const settled: Settled = { name: options.name, gic, cpus, el2: options.el2, vhe: options.vhe ?? false, pmu: options.pmu ?? true, firmware: options.firmware ?? false, memBytes: options.memBytes, virtioSlots }
+  const settled: Settled = { name: options.name, gic, cpus, el2: options.el2, vhe: options.vhe ?? false, pmu: options.pmu ?? true, firmware: options.firmware ?? false, memBytes: options.memBytes, virtioSlots, pci: options.pci ?? false }
   const rows: BoardRow[] = MAP.filter(row => row.when?.(settled) ?? true).map(({ when: _when, ...row }) => ({ ...row, index: row.index ?? 0 }))
   if (gic === 3) {
     for (let cpu = 0; cpu < cpus; cpu++) rows.push({ name: `GICR of CPU ${cpu}`, kind: 'gicr', base: 0x80a_0000 + cpu * GICR_SIZE, size: GICR_SIZE, index: cpu })
@@ -136,7 +142,7 @@ export function createBoard(options: BoardOptions): Board {
     const next = rows[i + 1]
     if (next !== undefined && row.base + row.size > next.base) throw new Error(`board ${options.name}: ${row.name} overlaps ${next.name}`)
   })
-  const { virtioSlots: _slots, ...board } = settled
+  const { virtioSlots: _slots, pci: _pci, ...board } = settled
   return { ...board, rows }
 }
 

@@ -46,6 +46,7 @@ export function deviceTreeOf(board: Board, options: DeviceTreeOptions = {}): Fdt
     }),
     node(named('memory', RAM_BASE), { reg: cells64(RAM_BASE, board.memBytes), device_type: strings('memory') }),
     ...rowsOf(board, 'virtio-mmio').map(virtio),
+    ...rowsOf(board, 'pci-ecam').map(row => pcie(board, row)),
     ...rowsOf(board, 'pl031').map(row => node(named('pl031', row.base), {
       'clock-names': strings('apb_pclk'), clocks: cells(PHANDLE.clock), interrupts: spi(row), reg: reg(row), compatible: strings('arm,pl031', 'arm,primecell'),
     })),
@@ -96,6 +97,20 @@ const ppiCells = (board: Board, intid: number): number[] => [PPI_TYPE, intid - 1
 
 const virtio = (row: BoardRow): FdtNode =>
   node(named('virtio_mmio', row.base), { 'dma-coherent': EMPTY, interrupts: spi(row), reg: reg(row), compatible: strings('virtio,mmio') })
+
+/** IEEE 1275's PCI binding: addresses of 3 cells, the first with the space (1 I/O, 2 memory of 32 bits) and the device number in bits 15:11. */
+function pcie(board: Board, ecam: BoardRow): FdtNode {
+  const io = rowsOf(board, 'pci-io')[0]!, memory = rowsOf(board, 'pci-memory')[0]!, LINES = 4
+  const range = (space: number, from: number, { base, size }: BoardRow): readonly number[] => [space << 24, 0, from, 0, base, 0, size]
+  const lines = Array.from({ length: LINES * LINES }, (_, i) => {
+    const device = i >>> 2, pin = i & 3
+    return [device << 11, 0, 0, pin + 1, PHANDLE.gic, 0, 0, SPI, ecam.spi! + ((pin + device) % LINES), LEVEL_HIGH]
+  })
+  return node(named('pcie', memory.base), {
+    'interrupt-map-mask': cells(0x1800, 0, 0, 7), 'interrupt-map': cells(...lines.flat()), '#interrupt-cells': cells(1), ranges: cells(...range(1, 0, io), ...range(2, memory.base, memory)), reg: reg(ecam),
+    'bus-range': cells(0, ecam.size / 2 ** 20 - 1), 'dma-coherent': EMPTY, 'linux,pci-domain': cells(0), '#size-cells': cells(2), '#address-cells': cells(3), device_type: strings('pci'), compatible: strings('pci-host-ecam-generic'),
+  })
+}
 
 function interruptController(board: Board): FdtNode {
   const one = (kind: BoardRow['kind']): readonly number[] => rowsOf(board, kind).slice(0, 1).flatMap(row => [row.base, row.size])

@@ -20,7 +20,7 @@ export interface PlugFlags {
   readonly virtioConsole: boolean
 }
 
-/** `FILE[,ro|,overlay][,pci]`; a comma in the name of the file is not for these options. */
+/** `FILE[,ro|,overlay][,pci]`: `pci` puts the device on the PCIe host instead of a virtio-mmio slot; a comma in the name of the file is not for these options. */
 function parts(option: string, text: string, known: readonly string[]): { readonly value: string, readonly words: ReadonlySet<string>, readonly pairs: readonly (readonly [string, string])[] } {
   const [value = '', ...rest] = text.split(','), words = new Set<string>(), pairs: (readonly [string, string])[] = []
   if (value === '') throw new BadInput(option, `'${text}' names nothing`)
@@ -36,7 +36,7 @@ function parts(option: string, text: string, known: readonly string[]): { readon
 const transportOf = (words: ReadonlySet<string>): Transport => words.has('pci') ? 'pci' : 'mmio'
 
 export function diskOption(text: string): DiskOption {
-  const { value, words } = parts('--disk', text, ['ro', 'overlay'])
+  const { value, words } = parts('--disk', text, ['ro', 'overlay', 'pci'])
   if (words.has('ro') && words.has('overlay')) throw new BadInput('--disk', `'${text}': choose ro or overlay`)
   return { path: value, access: words.has('ro') ? 'ro' : words.has('overlay') ? 'overlay' : 'rw', transport: transportOf(words) }
 }
@@ -44,7 +44,7 @@ export function diskOption(text: string): DiskOption {
 const DEFAULT_TAG = 'share'
 
 export function shareOption(text: string): ShareOption {
-  const { value, words, pairs } = parts('--share', text, ['ro', 'tag='])
+  const { value, words, pairs } = parts('--share', text, ['ro', 'tag=', 'pci'])
   return { path: value, tag: new Map(pairs).get('tag') ?? DEFAULT_TAG, readOnly: words.has('ro'), transport: transportOf(words) }
 }
 
@@ -56,7 +56,7 @@ function forward(text: string): PortForward {
 }
 
 export function netOption(text: string): NetOption {
-  const { value, words, pairs } = parts('--net', text, ['hostfwd='])
+  const { value, words, pairs } = parts('--net', text, ['hostfwd=', 'pci'])
   if (value !== 'user') throw new BadInput('--net', `'${value}' is not user`)
   return { forwards: pairs.map(([, each]) => forward(each)), transport: transportOf(words) }
 }

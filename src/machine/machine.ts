@@ -77,6 +77,7 @@ export class Machine {
     this.profile = selected
     this.board = createBoard({
       name, memBytes, el2, vhe: selected.features.has('FEAT_VHE'), firmware: options.firmware !== undefined, ...(options.gic === undefined ? {} : { gic: options.gic }), ...(options.smp === undefined ? {} : { cpus: options.smp }),
+      pci: (options.pci ?? false) || (options.plugs ?? []).some(({ transport }) => transport === 'pci'),
     })
     const { cpus } = this.board
     if (cpus < 1 || cpus > MAXIMUM_PES) throw new RangeError(`${cpus} PEs: the machine has 1 to ${MAXIMUM_PES}`)
@@ -360,7 +361,8 @@ export class Machine {
   #description(): string {
     const { name, gic, cpus, el2, memBytes, firmware } = this.board
     const plugs = this.wiring.plugged.map(({ name, transport, slot, device }) => `, ${device.model.name} ${name} at ${transport} ${slot}`).join('')
-    return `${name} GICv${gic}, ${cpus} PEs, ${memBytes} bytes, EL2 ${el2 ? 'yes' : 'no'}${firmware ? ', firmware devices' : ''}${plugs}, ${[...this.profile.features].join(' ')}`
+    const pci = this.wiring.devices.has('PCIe configuration space') ? ', PCIe' : ''
+    return `${name} GICv${gic}, ${cpus} PEs, ${memBytes} bytes, EL2 ${el2 ? 'yes' : 'no'}${firmware ? ', firmware devices' : ''}${pci}${plugs}, ${[...this.profile.features].join(' ')}`
   }
 
   #hashAccess(kind: number, pe: number, pa: number, size: number, value: number): void {

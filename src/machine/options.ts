@@ -34,6 +34,8 @@ export interface MachineOptions {
   readonly console?: (byte: number) => void
   /** Disks, network cards and other devices, in the order in which the guest finds them. */
   readonly plugs?: readonly Plug[]
+  /** The PCIe host is there; so it is when a plug wants it. Default: no. */
+  readonly pci?: boolean
   /** Told what a driver has done that its device cannot go on after. */
   readonly complaint?: (text: string) => void
   /** The devices that firmware made for QEMU's `virt` looks for. Not together with L0. */

@@ -1,7 +1,7 @@
 /** The devices of a board table on the bus: interrupt controller, UART, clock, virtio slots with what is plugged into them. */
 import type { Board, BoardRow } from '../arch/board.ts'
 import type { CostFrame } from '../arch/cost.ts'
-import { EMPTY_SLOT, FwCfg, Pl011, Pl031, Pl061, VirtioMmio, createGic, gicFrames, plugIn } from '../devices/index.ts'
+import { EMPTY_SLOT, FwCfg, Pl011, Pl031, Pl061, VirtioMmio, createGic, createPciHost, gicFrames, plugIn } from '../devices/index.ts'
 import type { DmaMemory, Flash, FwCfgFile, FwCfgKernel, Gic, MmioDevice, Plug, Plugged } from '../devices/index.ts'
 import { AddressSpace } from './address-space.ts'
 
@@ -42,6 +42,7 @@ export function wire(options: WiringOptions): Wiring {
   const devices = new Map<string, MmioDevice>()
   const spi = (row: BoardRow) => (level: boolean): void => { if (row.spi !== undefined) gic.distributor.setSpiLevel(32 + row.spi, level) }
   const plugged = plugIn(options.plugs, options)
+  const pci = createPciHost(board, plugged, (number, level) => { gic.distributor.setSpiLevel(32 + number, level) })
   let uart: Pl011 | undefined, clock: Pl031 | undefined, gpio: Pl061 | undefined
 
   for (const row of board.rows) {
@@ -93,6 +94,12 @@ export function wire(options: WiringOptions): Wiring {
         add(bus, row, device)
         break
       }
+      case 'pci-memory': add(bus, row, pci!.memory); break
+      case 'pci-io': add(bus, row, pci!.io); break
+      case 'pci-ecam':
+        devices.set(row.name, pci!)
+        add(bus, row, pci!)
+        break
       case 'absent':
         bus.add({ name: row.name, base: row.base, size: row.size, frame: 'device', read: () => undefined, write: () => false })
     }

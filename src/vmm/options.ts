@@ -37,6 +37,8 @@ export interface VmDescription {
   readonly console?: (byte: number) => void
   /** Devices. From outside they are reached as `vm0.block0` and so on, the UART as `vm0.uart0`. */
   readonly plugs?: readonly Plug[]
+  /** The PCIe host is there; so it is when a plug wants it. Default: no. */
+  readonly pci?: boolean
   /** Told what a driver has done that its device cannot go on after. */
   readonly complaint?: (text: string) => void
 }

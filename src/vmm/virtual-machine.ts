@@ -3,7 +3,7 @@ import { BadInput } from '../arch/bad-input.ts'
 import { affinityOf, createBoard, RAM_BASE, rowsOf } from '../arch/board.ts'
 import type { Board } from '../arch/board.ts'
 import { planLoad } from '../arch/image/load.ts'
-import { createDistributor, EMPTY_SLOT, Pl011, Pl031, plugIn, VirtioMmio } from '../devices/index.ts'
+import { createDistributor, createPciHost, EMPTY_SLOT, Pl011, Pl031, plugIn, VirtioMmio } from '../devices/index.ts'
 import type { DmaMemory } from '../devices/index.ts'
 import type { L0Environment, PhysicalMemory } from '../hypervisor/host.ts'
 import type { MemorySlot } from '../hypervisor/guest-memory.ts'
@@ -46,7 +46,7 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   if (hasEL2 && paravirt === undefined && !environment.features.has('FEAT_NV')) throw new BadInput('VM', `EL2 for a VM needs FEAT_NV, which ${environment.profile} as chosen does not have, or --paravirt`)
   if (hasEL2 && paravirt !== undefined && environment.profile !== 'v8.0' && environment.profile !== 'v8.1') throw new BadInput('--paravirt', `rewriting is for v8.0 and v8.1; it does not know what ${environment.profile} has beyond them`)
   const features = guestFeatures(description.profile ?? environment.profile, description.hide ?? [], environment.features, el2, { paravirt: paravirt !== undefined, recursion: description.recursion ?? false })
-  const board = createBoard({ name: 'virt', gic, cpus, memBytes: description.memBytes, el2: hasEL2, vhe: hasEL2 && features.has('FEAT_VHE'), pmu: false })
+  const board = createBoard({ name: 'virt', gic, cpus, memBytes: description.memBytes, el2: hasEL2, vhe: hasEL2 && features.has('FEAT_VHE'), pmu: false, pci: (description.pci ?? false) || (description.plugs ?? []).some(({ transport }) => transport === 'pci') })
   const plan = planLoad(board, {
     image: description.image,
     ...(description.initrd ? { initrd: description.initrd } : {}),
@@ -61,11 +61,15 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
   const frames = framesOf(board), slots = slotsOf(board, frames, pa)
   const bus = new Bus(), print = description.console ?? environment.console
   const plugged = plugIn(description.plugs ?? [], { memory: guestMemory(environment.memory, slots, wrote), console: print, complaint: description.complaint })
+  const pci = createPciHost(board, plugged, (number, level) => { distributor.setSpiLevel(32 + number, level) })
   let uart: Pl011 | undefined
   for (const row of board.rows) {
     const irq = (level: boolean): void => { if (row.spi !== undefined) distributor.setSpiLevel(32 + row.spi, level) }
     if (row.kind === 'pl011') bus.add(row.name, row.base, row.size, uart = new Pl011({ irq, output: print }))
     else if (row.kind === 'pl031') bus.add(row.name, row.base, row.size, new Pl031({ irq, nanoseconds }))
+    else if (row.kind === 'pci-memory') bus.add(row.name, row.base, row.size, pci!.memory)
+    else if (row.kind === 'pci-io') bus.add(row.name, row.base, row.size, pci!.io)
+    else if (row.kind === 'pci-ecam') bus.add(row.name, row.base, row.size, pci!)
     else if (row.kind === 'virtio-mmio') {
       const plug = plugged.find(({ transport, slot }) => transport === 'mmio' && slot === row.index)
       bus.add(row.name, row.base, row.size, plug === undefined ? EMPTY_SLOT : new VirtioMmio(plug.device, irq))

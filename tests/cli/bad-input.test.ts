@@ -45,7 +45,7 @@ describe('exit code 2 and one line', { timeout: 60_000 }, () => {
     ['a disk of half a sector', ['run', bench, '--disk', `${file('half.img', noise)},overlay`], /5000 bytes, which is no multiple of 512/],
     ['an empty disk', ['run', bench, '--disk', join(folder, 'empty')], /--disk: .* is empty/],
     ['a folder as a disk', ['run', bench, '--disk', folder], /--disk: .* is a folder/],
-    ['a word that no disk has', ['run', bench, '--disk', 'x.img,rw'], /--disk: 'rw' is not one of ro, overlay/],
+    ['a word that no disk has', ['run', bench, '--disk', 'x.img,rw'], /--disk: 'rw' is not one of ro, overlay, pci/],
     ['a share that is not there', ['run', bench, '--share', join(folder, 'missing')], /--share: there is no folder/],
     ['a file as a share', ['run', bench, '--share', bench], /--share: .* is not a folder/],
     ['a tag that is none', ['run', bench, '--share', `${folder},tag=a b`], /'a b' is no tag/],

@@ -15,6 +15,7 @@ mount -t tmpfs tmp /tmp
 hostname nidus
 # Devices name the drivers that they want; file systems are loaded by the kernel when they are mounted.
 modprobe -q virtio_mmio
+modprobe -q virtio_pci
 for file in /sys/bus/virtio/devices/*/modalias; do
   [ -e "$file" ] && modprobe -q "$(cat "$file")"
 done

@@ -3,10 +3,10 @@ import { BadInput } from '../../arch/bad-input.ts'
 import { moduleName, readModuleInfo, type KernelModuleInfo } from '../../arch/image/kernel-module.ts'
 import { collect, decompressStream } from './package.ts'
 
-/** virtio-mmio and its devices, and the file systems that are found on them; ext4 asks for crc32c by an alias, not as a dependency. Built into some kernels, absent from others. */
-const WANTED = ['virtio_mmio', 'virtio_blk', 'virtio_net', 'virtio_console', 'virtio_rng', '9pnet_virtio', '9p', 'ext4', 'crc32c_generic']
+/** virtio by MMIO and PCI and its devices, and the file systems that are found on them; ext4 asks for crc32c by an alias, not as a dependency. Built into some kernels, absent from others. */
+const WANTED = ['virtio_mmio', 'virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_console', 'virtio_rng', '9pnet_virtio', '9p', 'ext4', 'crc32c_generic']
 /** Usual dependencies: with them one pass over the package is enough. */
-const LIKELY = ['virtio', 'virtio_ring', '9pnet', 'netfs', 'fscache', 'jbd2', 'mbcache', 'crc16', 'libcrc32c', 'failover', 'net_failover', 'rng_core']
+const LIKELY = ['virtio', 'virtio_ring', 'virtio_pci_modern_dev', 'virtio_pci_legacy_dev', '9pnet', 'netfs', 'fscache', 'jbd2', 'mbcache', 'crc16', 'libcrc32c', 'failover', 'net_failover', 'rng_core']
 
 export interface KernelModule {
   /** Below `lib/modules/<release>/`, without compression: `kernel/fs/ext4/ext4.ko`. */
