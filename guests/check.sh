@@ -102,6 +102,8 @@ check_qemu() {
             done
         done
     done
+    echo '^races: done' >"$work/expected"
+    run "races" "$work/expected" -M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -smp 4 -kernel built/races
     # The nVHE build on a CPU that has VHE too, and what cannot work: one clear line, then off.
     { expect_bench 3 2; echo "mini-kvm: nVHE"; echo "^mini-kvm: done"; } >"$work/expected"
     run "mini-kvm nvhe, all features" "$work/expected" -M virt,virtualization=on,gic-version=3 -cpu max -smp 2 \
