@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { cacheFolder } from '../src/cli/debian/cache.ts'
 import { parseDebianName } from '../src/cli/debian/name.ts'
 import { initramfsPath, kernelPath, storedKernel } from '../src/cli/debian/store.ts'
-import { childrenSeconds, haveQemu } from './process-time.ts'
+import { NODE_ENVIRONMENT, childrenSeconds, haveQemu } from './process-time.ts'
 import { type BenchResult, type BenchRow, geometricMean, median, spreadOf } from './result.ts'
 
 const program = fileURLToPath(new URL('./debian-run.ts', import.meta.url))
@@ -26,7 +26,7 @@ export interface DebianRun { readonly cpuSeconds: number, readonly mainSeconds: 
 
 /** One process that boots and ends by power-off. */
 export function nidusDebian({ kernel, initramfs }: DebianFiles, profile: string, bootargs: string, translate: boolean): DebianRun {
-  const run = spawnSync(process.execPath, ['--no-warnings', program, kernel, initramfs, profile, bootargs, '', translate ? 'on' : 'off'], { encoding: 'utf8', maxBuffer: 2 ** 28 })
+  const run = spawnSync(process.execPath, ['--no-warnings', program, kernel, initramfs, profile, bootargs, '', translate ? 'on' : 'off'], { encoding: 'utf8', maxBuffer: 2 ** 28, env: NODE_ENVIRONMENT })
   if (run.status !== 0) throw new Error(run.stderr)
   return JSON.parse(run.stdout) as DebianRun
 }

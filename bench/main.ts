@@ -3,14 +3,16 @@ import { parseArgs } from 'node:util'
 import { bootBench } from './boot.ts'
 import { cpuBench } from './cpu.ts'
 import { nestedBench } from './nested.ts'
+import { profileBench } from './profile.ts'
 import type { BenchResult } from './result.ts'
 import { switchBench } from './switch.ts'
 
 const BENCHES: Readonly<Record<string, (size: number | undefined, repeat: number) => BenchResult | Promise<BenchResult>>> = {
   boot: (_, repeat) => bootBench(repeat),
-  cpu: (size, repeat) => cpuBench(size ?? 10_000, repeat),
+  cpu: (size, repeat) => cpuBench(size ?? 100, repeat),
   /** One run; `size` hypercalls. */
   nested: size => nestedBench(size ?? 5_000),
+  profile: () => profileBench(),
   switch: (size, repeat) => switchBench(size ?? 20_000, repeat),
 }
 

@@ -1,6 +1,8 @@
 /** CPU time as Linux accounts it; /proc gives it to the nanosecond and for children that have been waited for. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 /** CPU seconds of this process's main thread: without background compilation and garbage collection. */
 export const mainThreadSeconds = (): number => Number(readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'latin1').split(' ')[0]) / 1e9
@@ -12,3 +14,6 @@ export function childrenSeconds(): number {
 }
 
 export const haveQemu = (): boolean => spawnSync('qemu-system-aarch64', ['--version']).status === 0
+
+/** Compiled sources are kept, as bin/nidus.js does. */
+export const NODE_ENVIRONMENT: NodeJS.ProcessEnv = { ...process.env, NODE_COMPILE_CACHE: join(tmpdir(), 'node-compile-cache') }

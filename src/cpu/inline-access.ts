@@ -4,7 +4,7 @@
  */
 import { elOf, spselOf } from '../arch/pstate.ts'
 import type { EL } from '../arch/el.ts'
-import { INLINE_READS, INLINE_WRITES } from '../engine/inline-system.ts'
+import { INLINE_CACHE, INLINE_READS, INLINE_WRITES } from '../engine/inline-system.ts'
 import { HOT, SYSTEM } from '../engine/layout.ts'
 import { SLOT, currentEL, dczid, masksOfRow, resolve, rowByName } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
@@ -13,7 +13,7 @@ import type { PE } from './pe.ts'
 import { decidesAccesses } from './resolutions.ts'
 
 const rowsOf = (names: readonly string[]): readonly Row[] => names.map(name => rowByName(name)!)
-const READS = rowsOf(INLINE_READS), WRITES = rowsOf(INLINE_WRITES), DAIF = rowByName('DAIF')!, ZERO_BLOCK = rowByName('DC ZVA')!
+const READS = rowsOf(INLINE_READS), WRITES = rowsOf(INLINE_WRITES), CACHE = rowsOf(INLINE_CACHE), DAIF = rowByName('DAIF')!, ZERO_BLOCK = rowByName('DC ZVA')!
 const WORDS = (SYSTEM.END - SYSTEM.TABLE) / 4
 const at = (address: number): number => (address - SYSTEM.TABLE) / 4
 
@@ -49,6 +49,8 @@ export class InlineAccess {
     table[at(SYSTEM.DAIF_WRITE)] = allowed(DAIF, 'write') === undefined ? 0 : HOT.PSTATE
     table[at(SYSTEM.DAIF_IMMEDIATE)] = el === 0 ? 0 : 1
     table[at(SYSTEM.ZERO_BLOCK)] = allowed(ZERO_BLOCK, 'write') === undefined ? 0 : 1
+    // At EL0 the address is translated first.
+    table[at(SYSTEM.CACHE)] = el !== 0 && CACHE.every(row => allowed(row, 'write') !== undefined) ? 1 : 0
     READS.forEach((row, i) => { table[at(SYSTEM.READ) + i] = addressOf(allowed(row, 'read')) })
     WRITES.forEach((row, i) => {
       const target = allowed(row, 'write')

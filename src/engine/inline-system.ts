@@ -27,6 +27,8 @@ export const INLINE_READS = [
 ] as const
 /** What MSR writes: only registers without fields and without effect elsewhere. */
 export const INLINE_WRITES = ['SP_EL0', 'TPIDR_EL0', 'TPIDRRO_EL0', 'TPIDR_EL1', 'TPIDR_EL2', 'ELR_EL1', 'ELR_EL2', 'FAR_EL1'] as const
+/** Cache maintenance by VA, which does nothing where there are no caches and no translation to check. */
+export const INLINE_CACHE = ['DC CVAU', 'DC CVAC', 'DC CIVAC', 'IC IVAU'] as const
 if (INLINE_READS.length > SYSTEM.READS || INLINE_WRITES.length > SYSTEM.WRITES) throw new Error('the tables of inline accesses are full')
 
 const ZERO = W.i32(0)
@@ -80,6 +82,9 @@ const rows = {
     s.fallback(W.or(W.eqz(hot(SYSTEM.DAIF_IMMEDIATE)), hot(SYSTEM.PENDING)), { name: 'writePstate', field: 'DAIFClr' }, [s.imm('CRm', 32)])
     s.poke(STORE.i32, ZERO, W.and(hot(HOT.PSTATE), W.not(W.shl(s.imm('CRm', 32), W.i32(6)))), HOT.PSTATE)
   }),
+  cache: row(instruction('SYS, cache maintenance', 'SYS', '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5', { dynamic: ['op1', 'CRn', 'CRm', 'op2'] }, none), s => {
+    s.fallback(W.eqz(hot(SYSTEM.CACHE)), ACCESS)
+  }),
   zeroBlock: row(instruction('DC ZVA, inline', 'DC ZVA', '1101010100 0 01 op1:3 CRn:4 CRm:4 op2:3 Rt:5', { dynamic: ['op1', 'CRn', 'CRm', 'op2'] }, none), s => {
     const address = W.and(s.X('Rt', 64), W.i64(-64)), page = tlbEntry(hot(HOT.DATA_TLB), address, TLB.DATA_ENTRIES)
     // Only Normal memory, for which misaligned accesses are allowed, can be zeroed.
@@ -103,6 +108,7 @@ for (const key of WRITE_ENTRIES.keys()) enter(MSR | (key & 0x7fff) << 5, rows.wr
 enter(MRS | (rowByName('DAIF')!.key & 0x7fff) << 5, rows.readDaif)
 enter(MSR | (rowByName('DAIF')!.key & 0x7fff) << 5, rows.writeDaif)
 enter(0xd50b_7420, rows.zeroBlock)
+for (const name of INLINE_CACHE) enter(0xd500_0000 | (rowByName(name)!.key & 0x7fff) << 5 | 1 << 19, rows.cache)
 enter(0xd503_40df, rows.setDaif)
 enter(0xd503_40ff, rows.clearDaif)
 

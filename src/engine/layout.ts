@@ -71,17 +71,18 @@ export const SYSTEM = {
   TABLE: 0x610,
   DCZID: 0x610,
   CURRENT_EL: 0x618,
-  /** ... not 0 where MRS and MSR DAIF, MSR DAIFSet and DAIFClr, and DC ZVA are performed here (i32) ... */
+  /** ... not 0 where MRS and MSR DAIF, MSR DAIFSet and DAIFClr, DC ZVA, and cache maintenance by VA are performed here (i32) ... */
   DAIF_READ: 0x620,
   DAIF_WRITE: 0x624,
   DAIF_IMMEDIATE: 0x628,
   ZERO_BLOCK: 0x62c,
+  CACHE: 0x630,
   /** ... and addresses of the values of registers, by their place in INLINE_READS and INLINE_WRITES (i32, 0: not here). */
-  READ: 0x630,
+  READ: 0x640,
   READS: 40,
-  WRITE: 0x630 + 40 * 4,
+  WRITE: 0x640 + 40 * 4,
   WRITES: 24,
-  END: 0x630 + 64 * 4,
+  END: 0x640 + 64 * 4,
 } as const
 
 /** Saved hot blocks of the PEs that do not run. */
