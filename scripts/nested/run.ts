@@ -63,7 +63,7 @@ export async function runRow(row: Row, options: Pick<MachineOptions, 'translate'
     ...options, ...common, board: 'virt', profile: row.arch, onEvent: counters.sink,
     ...(row.bare === true ? { el2: true, memBytes: megabytes * MIB, console } : {
       memBytes: (megabytes + RESERVED + 32) * MIB, reservedBytes: RESERVED * MIB,
-      l0: createL0({ vms: [{ ...files, ...common, memBytes: megabytes * MIB, el2: 'nvhe-or-vhe', recursion: row.mode === 'nested', console }] }),
+      l0: createL0({ vms: [{ ...files, ...common, memBytes: megabytes * MIB, el2: 'nvhe-or-vhe', ...(row.arch === 'v8.0' ? { paravirt: 'nv' } : {}), recursion: row.mode === 'nested', console }] }),
     }),
   })
   if (row.bare === true) {
