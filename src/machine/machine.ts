@@ -332,7 +332,7 @@ export class Machine {
     this.hostPorts.forEach((port, i) => port.restoreState(ports[i], `Host ${i}`))
     pmu.restoreState(state['pmu'])
     // After all that raises lines.
-    pes.forEach((pe, i) => restorePe(pe, engine, saved[i], `PE ${i}`))
+    pes.forEach((pe, i) => restorePe(pe, engine, saved[i], `PE ${i}`, core.el2))
     core.lastCount = COUNT.restore(state['lastCount'], 'lastCount', 0)
     this.#hash?.restore(HASH.restore(state['hash'], 'hash', undefined) ?? new TraceHash().save())
     this.#loop.restoreState(state['turn'])

@@ -2,7 +2,9 @@
 import type { OutsideEvent } from '../arch/outside.ts'
 import { BYTES, COUNT, integer, list, listOf, memory, objectOf, optional, refuse, TEXT, value, WORD32 } from '../arch/saved-state.ts'
 import type { Saved } from '../arch/saved-state.ts'
+import { MODE, elOf } from '../arch/pstate.ts'
 import type { PE } from '../cpu/pe.ts'
+import { HOT } from '../engine/layout.ts'
 import type { EngineApi } from '../engine/engine.ts'
 import type { Pages } from './page-store.ts'
 import type { Wiring } from './wiring.ts'
@@ -15,6 +17,8 @@ export interface Snapshot {
   readonly pages: Pages
 }
 
+/** M[4:0]: AArch64, EL0 to EL2. */
+const MODES: readonly number[] = [MODE.EL0t, MODE.EL1t, MODE.EL1h, MODE.EL2t, MODE.EL2h]
 const GIC_FRAMES: ReadonlySet<string> = new Set(['GICD', 'GICR', 'GICC', 'GICH', 'GICV'])
 /** Has not reached its device. */
 export const POSTED = list(value<OutsideEvent>({ device: TEXT, kind: TEXT, id: COUNT, bytes: BYTES }), 1 << 20)
@@ -27,11 +31,12 @@ export function savePe(pe: PE, engine: EngineApi): Saved {
   return { block, instructions, pe: pe.saveState() }
 }
 
-export function restorePe(target: PE, engine: EngineApi, saved: Saved, path: string): void {
+export function restorePe(target: PE, engine: EngineApi, saved: Saved, path: string, el2: boolean): void {
   const { block, instructions, pe } = objectOf(saved, path), { index } = target
-  engine.restorePe(index, {
-    block: memory<Uint8Array>().restore(block, `${path}.block`, engine.savePe(index).block), instructions: COUNT.restore(instructions, `${path}.instructions`, 0),
-  })
+  const whole = memory<Uint8Array>().restore(block, `${path}.block`, engine.savePe(index).block)
+  const pstate = new DataView(whole.buffer, whole.byteOffset).getInt32(HOT.PSTATE, true)
+  if (!MODES.includes(pstate & 0x1f) || (elOf(pstate) === 2 && !el2)) refuse(`${path}.block`, 'is in a mode that the PE does not have')
+  engine.restorePe(index, { block: whole, instructions: COUNT.restore(instructions, `${path}.instructions`, 0) })
   target.restoreState(pe, `${path}.pe`)
 }
 
