@@ -92,7 +92,7 @@ export class NodeNetwork implements HostNetwork {
           open = true
           this.#event('connected', id)
         })
-        socket.once('error', () => { if (this.#forget(id)) this.#event(open ? 'reset' : 'refused', id) })
+        socket.on('error', () => { if (this.#forget(id)) this.#event(open ? 'reset' : 'refused', id) })
         this.#stream(id, socket)
         return
       }
@@ -166,12 +166,12 @@ export class NodeNetwork implements HostNetwork {
   #listen(index: number, { hostAddress, hostPort }: PortForward): void {
     const server = createServer({ allowHalfOpen: true }, socket => {
       const id = HOST_IDS + this.#incoming++
-      socket.once('error', () => { if (this.#forget(id)) this.#event('reset', id) })
+      socket.on('error', () => { if (this.#forget(id)) this.#event('reset', id) })
       // First of all: its data come after it.
       this.#event('incoming', id, count(index))
       this.#stream(id, socket)
     })
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    server.on('error', (error: NodeJS.ErrnoException) => {
       process.stderr.write(`nidus: ${new BadInput('--net', `port ${hostPort} of ${hostAddress} cannot be forwarded (${error.code ?? error.message})`).message}\n`)
       process.exit(2)
     })
