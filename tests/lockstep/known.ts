@@ -23,7 +23,7 @@ interface Known {
   readonly applies: (situation: Situation) => boolean
 }
 
-const ERET = 0xd69f_03e0, PAN = 0x40_0000n, IL = 0x10_0000n
+const ERET = 0xd69f_03e0, PAN = 0x40_0000n, IL = 0x10_0000n, UAO = 0x80_0000n
 const isLoadFromSp = (word: number): boolean => (word >>> 22) === 0x3e5 && ((word >>> 5) & 31) === 31
 const isVectorOf2 = (pc: bigint): boolean => (pc & 0xff00n) >= 0x6800n
 /** The instruction is an MRS of a syndrome, and the two values are these. */
@@ -54,11 +54,32 @@ export const KNOWN: readonly Known[] = [
     },
   },
   {
-    reason: 'QEMU 10 keeps PSTATE.PAN over an illegal exception return (SetPSTATEFromPSR: PAN is reinstated "regardless of illegal exception return")',
+    reason: 'QEMU 10 keeps PSTATE.PAN over an illegal exception return (SetPSTATEFromPSR: PAN is reinstated "regardless of illegal exception return"); UAO is UNKNOWN there',
     mend: true,
     applies: ({ word, found, name }) => found.length === 1 && (
-      (word === ERET && found[0]!.what === 'PSTATE' && ((found[0]!.ours ^ found[0]!.theirs) & 0x0fff_ffffn) === PAN)
-      || (name !== undefined && /^SPSR_EL[12]$/.test(name) && (found[0]!.ours & IL) !== 0n && (found[0]!.ours ^ found[0]!.theirs) === PAN)),
+      (word === ERET && found[0]!.what === 'PSTATE' && ((found[0]!.ours ^ found[0]!.theirs) & 0x0fff_ffffn & ~UAO) === PAN)
+      || (name !== undefined && /^SPSR_EL[12]$/.test(name) && (found[0]!.ours & IL) !== 0n && ((found[0]!.ours ^ found[0]!.theirs) & ~UAO) === PAN)),
+  },
+  {
+    reason: 'UNKNOWN: PSTATE.UAO after an illegal exception return',
+    mend: true,
+    applies: ({ word, found, name }) => found.length === 1 && (found[0]!.ours ^ found[0]!.theirs) === UAO && (word === ERET || (name !== undefined && /^SPSR_EL[12]$/.test(name) && (found[0]!.ours & IL) !== 0n)),
+  },
+  {
+    reason: 'QEMU 10: ICH_MISR_EL2.VGrp0D looks at ICH_VMCR_EL2.VENG1 (IHI0069: "VGrp0DIE is 1 and ICH_VMCR_EL2.VENG0 is 0")',
+    mend: true,
+    applies: ({ name, found }) => name === 'ICH_MISR_EL2' && found.length === 1 && (found[0]!.ours ^ found[0]!.theirs) === 0x20n,
+  },
+  {
+    reason: 'QEMU 10 counts in ICH_HCR_EL2.EOIcount also with EOImode 1 (IHI0069: "a virtual write to EOIR ... when EOI mode is zero and no List Register was found")',
+    mend: true,
+    applies: ({ name, found }) => found.length === 1 && ((name === 'ICH_HCR_EL2' && ((found[0]!.ours ^ found[0]!.theirs) & 0x07ff_ffffn) === 0n && found[0]!.theirs > found[0]!.ours)
+      || (name === 'ICH_MISR_EL2' && (found[0]!.ours | 4n) === found[0]!.theirs)),
+  },
+  {
+    reason: 'QEMU 10 applies the fine-grained trap of an EL1 register to its _EL12 name (accessibility of CPACR_EL12 and others at EL1: NVMem or HCR_EL2.NV alone)',
+    mend: false,
+    applies: ({ name, el, difference }) => el === 1 && name !== undefined && name.endsWith('_EL12') && isVectorOf2(difference('PC')?.theirs ?? 0n) && !isVectorOf2(difference('PC')?.ours ?? 0n),
   },
   {
     reason: 'QEMU 10 has no SP alignment check (SCTLR_ELx.SA, SA0)',

@@ -34,8 +34,9 @@ export interface Placement { readonly address: number, readonly bytes: Uint8Arra
 export interface LockstepProgram {
   readonly title: string
   readonly placements: readonly Placement[]
-  /** The last instruction of the prologue: comparison begins before it. */
+  /** Where comparison begins: the preamble, or the return to the first snippet. */
   readonly start: bigint
+  readonly compared: readonly { readonly address: number, readonly length: number }[]
   readonly finish: bigint
 }
 
@@ -51,7 +52,7 @@ const isPlain = (row: Row, target: Target): boolean =>
   && !row.implementationDefined && exists(row, target)
 
 /** The prologue writes these itself, at its end, or leaves them alone. */
-const LATE = ['HCR_EL2', 'SPSR_EL2', 'ELR_EL2']
+const LATE = ['HCR_EL2', 'SPSR_EL2', 'ELR_EL2', 'SCTLR_EL2']
 
 export class ProgramBuilder {
   readonly a = new Assembler()
@@ -64,6 +65,8 @@ export class ProgramBuilder {
   pstate: number = DAIF_MASK | MODE.EL1h
   readonly #body: (() => void)[] = []
   readonly #epilogue: string[] = []
+  readonly #preamble: ((a: Assembler) => void)[] = []
+  readonly #compared: { readonly address: number, readonly length: number }[] = [{ address: DATA, length: DATA_BYTES }]
 
   constructor(r: Random, target: Target) {
     this.r = r
@@ -75,6 +78,10 @@ export class ProgramBuilder {
   get(name: string): bigint { return this.#values.get(name) ?? 0n }
   legal(name: string, value: bigint): bigint { return sanitise(rowByName(name)!, BigInt.asUintN(64, value), this.target) }
   place(address: number, bytes: Uint8Array): void { this.#placements.push({ address, bytes }) }
+  /** Code at EL2 before the snippets, with translation as the registers say; it takes no exception. */
+  preamble(emit: (a: Assembler) => void): void { this.#preamble.push(emit) }
+  /** Memory compared at the end, besides DATA. */
+  compare(address: number, length: number): void { this.#compared.push({ address, length }) }
   /** Code that may take an exception anywhere, after which the next snippet follows. */
   snippet(emit: (a: Assembler) => void): void { this.#body.push(() => emit(this.a)) }
   /** Read at EL2 at the end. */
@@ -82,15 +89,17 @@ export class ProgramBuilder {
 
   build(title: string): LockstepProgram {
     const { a, r, target } = this
+    if (!this.#placements.some(({ address }) => address === DATA)) this.place(DATA, new Uint8Array(DATA_BYTES))
     const plain = ROWS.filter(row => isPlain(row, target) && !LATE.includes(row.name))
     this.set('VBAR_EL1', BigInt(CODE + VECTORS_EL1))
     this.set('VBAR_EL2', BigInt(CODE + VECTORS_EL2))
     for (const name of ['SP_EL0', 'SP_EL1']) if (!this.#values.has(name)) this.set(name, BigInt(DATA + 0x1000 + r.below(16) * 16))
-    const values = [...plain.map(row => this.#values.get(row.name) ?? this.legal(row.name, row.reset)), this.get('HCR_EL2'), BigInt.asUintN(32, BigInt(this.pstate)), 0n]
+    const values = [...plain.map(row => this.#values.get(row.name) ?? this.legal(row.name, row.reset)), this.get('HCR_EL2'), BigInt.asUintN(32, BigInt(this.pstate)), this.#values.get('SCTLR_EL2') ?? this.legal('SCTLR_EL2', 0n), 0n]
 
     a.mov(1, BigInt(VALUES))
     for (const row of plain) this.#load(row.key)
-    for (const name of ['HCR_EL2', 'SPSR_EL2']) this.#load(rowByName(name)!.key)
+    for (const name of ['HCR_EL2', 'SPSR_EL2', 'SCTLR_EL2']) this.#load(rowByName(name)!.key)
+    a.isb()
     a.adr(2, 'first')
     a.msr(rowByName('ELR_EL2')!.key, 2)
     for (let n = 0; n < 31; n++) if (n !== 27 && n !== 26 && n !== 28) a.mov(n, r.chance(50) ? BigInt(r.below(256)) : BigInt(DATA + r.below(DATA_BYTES / 16) * 16))
@@ -98,9 +107,11 @@ export class ProgramBuilder {
     a.addImmediate(31, 2, 0)
     a.mov(26, 0n)
     a.mov(28, 0n)
+    a.msr(rowByName('NZCV')!.key, 31)
     a.adr(27, 'first')
     a.isb()
     const start = BigInt(CODE + a.size)
+    for (const emit of this.#preamble) emit(a)
     a.eret()
     a.label('first')
     for (const emit of this.#body) {
@@ -128,7 +139,7 @@ export class ProgramBuilder {
     this.#vectors(2)
     if (a.size > CODE_BYTES) throw new Error('vectors are too long')
     return {
-      title, start, finish,
+      title, start, finish, compared: this.#compared,
       placements: [{ address: CODE, bytes: a.finish() }, { address: VALUES, bytes: new Uint8Array(new BigUint64Array(values).buffer) }, ...this.#placements],
     }
   }

@@ -17,6 +17,7 @@ import { CODE, isVector, RAM_BYTES } from './program.ts'
 import type { LockstepProgram } from './program.ts'
 
 const ERET = 0xd69f_03e0
+const SHOWN = Number(process.env['LOCKSTEP_HISTORY'] ?? 12)
 const MOST_STEPS = 400
 const PROLOGUE = 4000
 
@@ -29,6 +30,7 @@ export class Lockstep {
   readonly #qemu: Qemu
   readonly #machine: Machine
   readonly #stepper: MachineStepper
+  get stepperForDebug(): MachineStepper { return this.#stepper }
   readonly #pristine: Snapshot
 
   constructor(qemu: Qemu, profile: ProfileName, gic: 2 | 3) {
@@ -57,7 +59,7 @@ export class Lockstep {
     }
     const theirs = await qemu.state()
     const history: string[] = []
-    const where = (step: number, pc: bigint, word: number | undefined, el: number, found: readonly Difference[]): Divergence => ({ step, pc, word, el, found, history: history.slice(-12) })
+    const where = (step: number, pc: bigint, word: number | undefined, el: number, found: readonly Difference[]): Divergence => ({ step, pc, word, el, found, history: history.slice(-SHOWN) })
     if (theirs.pc !== program.start) return { steps: 0, finished: false, exceptions: 0, divergence: where(0, program.start, undefined, 2, [{ what: 'PC', ours: ours.pc, theirs: theirs.pc }]) }
     for (let step = 1; step <= MOST_STEPS; step++) {
       const { pc } = ours, el = (ours.pstate >>> 2) & 3
@@ -67,6 +69,7 @@ export class Lockstep {
       ours = stepper.step()
       // A register or device that is not built: nothing to compare with.
       if (machine.lastOutcome !== undefined) return { steps: step, finished: false, exceptions: Number(ours.x[28]), divergence: undefined, stopped: machine.lastOutcome }
+      if (word !== undefined && (word >>> 22) === 0x354) history[history.length - 1] += `  ; ${rowByKey((word >>> 5) & 0xffff)?.name ?? '?'} 0x${((word & 31) === 31 ? 0n : ours.x[word & 31]!).toString(16)}`
       let other = await qemu.step()
       // Our ERET takes the Illegal Execution state exception that it causes, in the same step.
       if (word === ERET && (other.pstate & PSTATE.IL) !== 0 && (ours.pstate & PSTATE.IL) === 0) other = await qemu.step()
@@ -88,9 +91,25 @@ export class Lockstep {
         found = []
       }
       if (found.length > 0) return { steps: step, finished: false, exceptions: Number(ours.x[28]), divergence: where(step, pc, word, el, found) }
+      if (ours.pc === program.finish) {
+        const memory = await this.#memory(program)
+        if (memory !== undefined) return { steps: step, finished: true, exceptions: Number(ours.x[28]), divergence: where(step, pc, undefined, el, [memory]) }
+      }
       if (ours.pc === program.finish) return { steps: step, finished: true, exceptions: Number(ours.x[28]), divergence: undefined }
     }
     return { steps: MOST_STEPS, finished: false, exceptions: Number(ours.x[28]), divergence: undefined }
+  }
+
+  /** The first doubleword that differs. */
+  async #memory(program: LockstepProgram): Promise<Difference | undefined> {
+    for (const { address, length } of program.compared) {
+      const theirs = await this.#qemu.read(address, length)
+      for (let at = 0; at < length; at += 8) {
+        const our = this.#machine.memory.read64(address + at)!, their = theirs.readBigUInt64LE(at)
+        if (our !== their) return { what: `memory at 0x${(address + at).toString(16)}`, ours: our, theirs: their }
+      }
+    }
+    return undefined
   }
 
   /** An MRS of a register with bits that may differ: QEMU goes on with our value. */

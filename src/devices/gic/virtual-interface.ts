@@ -12,6 +12,7 @@ import { isSpecial, OTHER_GROUP } from './physical-interface.ts'
 
 export const HCR = { En: 1 << 0, UIE: 1 << 1, LRENPIE: 1 << 2, NPIE: 1 << 3, VGrp0EIE: 1 << 4, VGrp0DIE: 1 << 5, VGrp1EIE: 1 << 6, VGrp1DIE: 1 << 7 } as const
 const HCR_EOICOUNT = 27
+const LAST_SPI = 1019, FIRST_LPI = 8192
 /** Writable: the enables, EOIcount, and the trap bits TC, TALL0, TALL1, TSEI, TDIR, which GICv2 does not have. */
 const HCR_MASK: Readonly<Record<GicVersion, number>> = { 2: 0xf800_00ff | 0, 3: 0xf800_7cff | 0 }
 
@@ -146,10 +147,11 @@ export class VirtualInterface implements InterruptInterface {
   endOfInterrupt(id: number, group: 0 | 1 | undefined): void {
     if (isSpecial(id)) return
     const dropped = this.active.drop()
-    if (dropped === IDLE_PRIORITY || this.split) return
+    // LPIs have no active state: nothing else will deactivate them, and none is missed.
+    if (dropped === IDLE_PRIORITY || (this.split && id < FIRST_LPI)) return
     const n = this.#findActive(id)
     if (n < 0) {
-      this.#countEoi()
+      if (id < FIRST_LPI) this.#countEoi()
       return
     }
     // An EOI that does not belong to the interrupt that was running is a guest's mistake and deactivates nothing.
@@ -160,7 +162,8 @@ export class VirtualInterface implements InterruptInterface {
 
   /** DIR. With EOImode 0 the write is UNPREDICTABLE and ignored here. */
   deactivate(id: number): void {
-    if (!this.split || isSpecial(id)) return
+    // GICv2 has the CPUID of an SGI above its INTID.
+    if (!this.split || isSpecial(id) || (this.version === 3 && id > LAST_SPI)) return
     const n = this.#findActive(id)
     if (n < 0) this.#countEoi()
     else this.#deactivate(n)

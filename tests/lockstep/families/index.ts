@@ -1,14 +1,24 @@
+import type { Feature } from '../../../src/arch/features.ts'
 import { Random } from '../../assembler.ts'
 import { ProgramBuilder } from '../program.ts'
 import type { LockstepProgram, Target } from '../program.ts'
+import { gic } from './gic.ts'
+import { nested } from './nested.ts'
 import { returns } from './returns.ts'
+import { translation } from './translation.ts'
 import { traps } from './traps.ts'
 
-export const FAMILIES = { traps, returns } as const
-export type FamilyName = keyof typeof FAMILIES
+interface Family {
+  readonly generate: (builder: ProgramBuilder) => void
+  /** Only on profiles with it. */
+  readonly needs?: Feature
+}
+export const FAMILIES: Readonly<Record<string, Family>> = {
+  traps: { generate: traps }, returns: { generate: returns }, gic: { generate: gic }, nested: { generate: nested, needs: 'FEAT_NV2' }, translation: { generate: translation },
+}
 
-export function generate(family: FamilyName, seed: number, target: Target): LockstepProgram {
+export function generate(family: string, seed: number, target: Target): LockstepProgram {
   const builder = new ProgramBuilder(new Random(seed), target)
-  FAMILIES[family](builder)
+  FAMILIES[family]!.generate(builder)
   return builder.build(`${family} ${seed}`)
 }
