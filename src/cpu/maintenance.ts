@@ -127,9 +127,10 @@ export class Maintenance {
   // ---- DC ZVA ----
 
   #zeroBlock(argument: bigint): void {
-    const va = argument & ~BigInt(ZVA_BYTES - 1)
-    const pa = this.#access.translateForZero(Number(va >> 32n) | 0, Number(va & 0xffff_ffffn) | 0)
-    if (pa < 0) return
+    // A fault reports the address as it was given.
+    const at = this.#access.translateForZero(Number(argument >> 32n) | 0, Number(argument & 0xffff_ffffn) | 0)
+    if (at < 0) return
+    const pa = at - at % ZVA_BYTES
     const { ram } = this.#core.engine
     if (ram.contains(pa, ZVA_BYTES)) ram.fill(pa, ZVA_BYTES, 0)
     else this.#exceptions.synchronous(syndrome.dataAbort(this.#core.el === this.#exceptions.synchronousTarget(), { dfsc: 0x10, write: true }), { far: argument })

@@ -74,7 +74,12 @@ export class MemoryAccess {
   // ---- fetch ----
 
   fetch(vaHi: number, vaLo: number): void {
-    const core = this.#core
+    const core = this.#core, { stage1 } = this.#view, upper = (vaHi & 0x80_0000) !== 0 && stage1.upper !== undefined
+    // AArch64.BranchAddr: an ignored tag does not reach the PC. Tagged addresses have no entry in the TLB, so every branch to one comes here.
+    if ((upper ? stage1.upper! : stage1.lower).topByteIgnoredForFetch && vaHi >> 24 !== (upper ? -1 : 0)) {
+      vaHi = upper ? vaHi | 0xff00_0000 : vaHi & 0x00ff_ffff
+      core.engine.state.pc = toVa(vaHi, vaLo)
+    }
     if ((vaLo & 3) === 0 && core.debug !== undefined && core.debug.holdsFetch(vaHi, vaLo)) {
       core.engine.pause('before')
       return

@@ -34,12 +34,12 @@ const byName = new Map(AT_OPERATIONS.map(operation => [operation.name, operation
 export const atOperation = (name: string): AtOperation | undefined => byName.get(name.replace(/^AT[ _]/, ''))
 
 /**
- * The regime an AT instruction uses. HCR_EL2.{E2H,TGE} = {1,1} sends the stage 1 forms of EL0 and EL1 to EL2&0; the S12 forms always
- * mean EL1&0 (AArch64.AT of the pseudocode).
+ * The regime an AT instruction uses. HCR_EL2.{E2H,TGE} = {1,1} sends the forms of EL0, and the stage 1 forms of EL1, to EL2&0; S12E1R
+ * and S12E1W mean EL1&0 (AArch64.AT and TranslationRegime of the pseudocode).
  */
 export function atRegime(operation: AtOperation, e2h: boolean, tge: boolean): RegimeKind {
   if (operation.el === 2) return e2h ? 'EL2&0' : 'EL2'
-  return operation.stages === 1 && e2h && tge ? 'EL2&0' : 'EL1&0'
+  return (operation.stages === 1 || operation.el === 0) && e2h && tge ? 'EL2&0' : 'EL1&0'
 }
 
 /**

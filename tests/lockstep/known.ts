@@ -10,8 +10,14 @@ export interface Situation {
   /** Name of the register or instruction of MRS, MSR, SYS. */
   readonly name: string | undefined
   readonly found: readonly Difference[]
+  /** Value of the register in bits 9:5 of the word before the step: the base of a load or store. */
+  readonly base: bigint
+  /** Our ESR of the EL that we are in. */
+  readonly esr: number
   /** QEMU's state after the step. */
   readonly theirs: StepState
+  /** Name of the last system instruction before this one. */
+  readonly after: string | undefined
   /** The first difference of that kind. */
   difference(what: string): Difference | undefined
 }
@@ -25,6 +31,12 @@ interface Known {
 
 const ERET = 0xd69f_03e0, PAN = 0x40_0000n, IL = 0x10_0000n, UAO = 0x80_0000n
 const isLoadFromSp = (word: number): boolean => (word >>> 22) === 0x3e5 && ((word >>> 5) & 31) === 31
+const ALIGNMENT = 0x21
+const isDataAbort = (esr: number): boolean => ecOf(esr) === EC.DataAbortLower || ecOf(esr) === EC.DataAbortSame
+/** Loads and stores of general registers by size in bits 31:30, and pairs of doublewords. */
+const isPair = (word: number): boolean => (word & 0x3e00_0000) === 0x2800_0000
+const isLoadOrStore = (word: number): boolean => (word & 0x3f00_0000) === 0x3900_0000 || (word & 0x3f00_0000) === 0x3800_0000 || isPair(word)
+const accessBytes = (word: number): number => isPair(word) ? 8 : 1 << (word >>> 30)
 const isVectorOf2 = (pc: bigint): boolean => (pc & 0xff00n) >= 0x6800n
 /** The instruction is an MRS of a syndrome, and the two values are these. */
 const syndromes = ({ name, word, found }: Situation): readonly [ours: number, theirs: number] | undefined =>
@@ -87,14 +99,37 @@ export const KNOWN: readonly Known[] = [
     applies: ({ word, theirs, difference }) => isLoadFromSp(word) && (theirs.x[SP]! & 15n) !== 0n && difference('PC') !== undefined,
   },
   {
-    reason: 'QEMU 10 performs DC ZVA on Device memory (DC ZVA: "generates an Alignment fault")',
+    reason: 'QEMU 10 performs DC ZVA on Device memory, or finds another fault first (DC ZVA: "generates an Alignment fault")',
     mend: false,
-    applies: ({ name, difference }) => name === 'DC ZVA' && (difference('PC')?.ours ?? 0n) !== (difference('PC')?.theirs ?? 0n),
+    applies: situation => {
+      const { name, difference, esr } = situation, values = syndromes(situation)
+      return (name === 'DC ZVA' && difference('PC') !== undefined && (esr & 0x3f) === ALIGNMENT) || (values !== undefined && (values[0] & 0x3f) === ALIGNMENT && (values[0] & 0xfc00_0040) === (values[1] & 0xfc00_0040))
+    },
+  },
+  {
+    reason: 'QEMU 10 has no Alignment fault for Device memory in translated regimes, and so finds stage 2 faults first (R_XCHFJ: the Alignment fault caused by the memory type comes before permission and stage 2 faults)',
+    mend: false,
+    applies: ({ word, base, esr, difference }) => isLoadOrStore(word) && (base & BigInt(accessBytes(word) - 1)) !== 0n && difference('PC') !== undefined && isDataAbort(esr) && (esr & 0x3f) === ALIGNMENT,
+  },
+  {
+    reason: 'QEMU 10 does not translate the address of cache maintenance at EL0',
+    mend: false,
+    applies: ({ name, esr, difference }) => name !== undefined && /^(DC|IC) /.test(name) && difference('PC') !== undefined && isDataAbort(esr) && (esr & 0x100) !== 0,
+  },
+  {
+    reason: 'AT S12E1R and S12E1W with HCR_EL2.{E2H,TGE} = {1,1}: EL1&0 in the pseudocode (AArch64.AT), EL2&0 in QEMU and Linux',
+    mend: true,
+    applies: ({ name, found, after }) => name === 'PAR_EL1' && found.length === 1 && /^AT S12E1/.test(after ?? ''),
+  },
+  {
+    reason: 'the tag of a branch target is dropped with the branch (AArch64.BranchAddr); we drop it with the fetch',
+    mend: true,
+    applies: ({ found }) => found.length === 1 && found[0]!.what === 'PC' && ((found[0]!.ours ^ found[0]!.theirs) & 0x00ff_ffff_ffff_ffffn) === 0n,
   },
 ]
 
-export function knownDifference(word: number, el: number, found: readonly Difference[], theirs: StepState): Known | undefined {
+export function knownDifference(word: number, el: number, found: readonly Difference[], theirs: StepState, base: bigint, esr: number, after: string | undefined): Known | undefined {
   const name = (word >>> 22) === 0x354 ? rowByKey((word >>> 5) & 0xffff)?.name : undefined
-  const situation: Situation = { word, el, name, found, theirs, difference: what => found.find(each => each.what === what) }
+  const situation: Situation = { word, el, name, found, theirs, base, esr, after, difference: what => found.find(each => each.what === what) }
   return KNOWN.find(({ applies }) => applies(situation))
 }

@@ -24,6 +24,8 @@ export const TABLES = { stage1: 0x4010_0000, el2: 0x4014_0000, stage2: 0x4018_00
 export const VNCR_PAGE = 0x401c_0000
 export const DATA = 0x4020_0000
 export const DATA_BYTES = 0x4000
+/** Nothing writes beyond. */
+export const END = 0x4040_0000
 const CODE_BYTES = 0x8000, VECTORS_EL1 = 0x6000, VECTORS_EL2 = 0x6800
 
 /** First instruction of a vector. */

@@ -10,14 +10,15 @@ import { createMachine } from '../../src/machine/machine.ts'
 import type { Machine } from '../../src/machine/machine.ts'
 import type { Outcome } from '../../src/machine/outcome.ts'
 import type { Snapshot } from '../../src/machine/snapshot.ts'
-import { rowByKey, rowByName } from '../../src/sysreg/index.ts'
+import { rowByKey, rowByName, SLOT } from '../../src/sysreg/index.ts'
 import { knownDifference } from './known.ts'
 import { ignoredBits } from './masks.ts'
-import { CODE, isVector, RAM_BYTES } from './program.ts'
+import { CODE, END, isVector, RAM_BYTES } from './program.ts'
 import type { LockstepProgram } from './program.ts'
 
-const ERET = 0xd69f_03e0
+const ERET = 0xd69f_03e0, SYS = 0xd508_0000
 const SHOWN = Number(process.env['LOCKSTEP_HISTORY'] ?? 12)
+const PAGE = 4096
 const MOST_STEPS = 400
 const PROLOGUE = 4000
 
@@ -42,6 +43,7 @@ export class Lockstep {
 
   async run(program: LockstepProgram): Promise<Compared> {
     const machine = this.#machine, qemu = this.#qemu, stepper = this.#stepper
+    await this.#clean()
     machine.restore(this.#pristine)
     await qemu.reset()
     for (const { address, bytes } of program.placements) {
@@ -59,6 +61,7 @@ export class Lockstep {
     }
     const theirs = await qemu.state()
     const history: string[] = []
+    let after: string | undefined
     const where = (step: number, pc: bigint, word: number | undefined, el: number, found: readonly Difference[]): Divergence => ({ step, pc, word, el, found, history: history.slice(-SHOWN) })
     if (theirs.pc !== program.start) return { steps: 0, finished: false, exceptions: 0, divergence: where(0, program.start, undefined, 2, [{ what: 'PC', ours: ours.pc, theirs: theirs.pc }]) }
     for (let step = 1; step <= MOST_STEPS; step++) {
@@ -66,6 +69,8 @@ export class Lockstep {
       // Code is mapped to its own addresses, where it can be executed at all.
       const word = machine.memory.isRam(Number(pc & 0xffff_ffffn), 4) && (pc & 3n) === 0n ? machine.memory.read32(Number(pc & 0xffff_ffffn)) : undefined
       history.push(`EL${el} ${pc.toString(16)}  ${word === undefined ? '-' : disassemble(word, { pc })}`)
+      const base = word === undefined ? 0n : ours.x[(word >>> 5) & 31]!
+      if (word !== undefined && (word & 0xfff8_0000) >>> 0 === SYS) after = rowByKey((word >>> 5) & 0xffff)?.name
       ours = stepper.step()
       // A register or device that is not built: nothing to compare with.
       if (machine.lastOutcome !== undefined) return { steps: step, finished: false, exceptions: Number(ours.x[28]), divergence: undefined, stopped: machine.lastOutcome }
@@ -80,7 +85,7 @@ export class Lockstep {
       }
       let found = differences(ours, other)
       if (found.length > 0 && word !== undefined) found = await this.#forgive(word, found)
-      const known = found.length > 0 && word !== undefined ? knownDifference(word, el, found, other) : undefined
+      const known = found.length > 0 && word !== undefined ? knownDifference(word, el, found, other, base, this.#syndrome(), after) : undefined
       if (known !== undefined) {
         this.known.set(known.reason, (this.known.get(known.reason) ?? 0) + 1)
         if (!known.mend) return { steps: step, finished: false, exceptions: Number(ours.x[28]), divergence: undefined }
@@ -98,6 +103,20 @@ export class Lockstep {
       if (ours.pc === program.finish) return { steps: step, finished: true, exceptions: Number(ours.x[28]), divergence: undefined }
     }
     return { steps: MOST_STEPS, finished: false, exceptions: Number(ours.x[28]), divergence: undefined }
+  }
+
+  /** RAM of ours is as new after the snapshot; QEMU's pages that the last program left something in are cleared. */
+  async #clean(): Promise<void> {
+    const page = new Uint8Array(PAGE), zeros = new Uint8Array(PAGE)
+    for (let address = CODE; address < END; address += PAGE) {
+      this.#machine.memory.readBytes(address, page)
+      if (page.some(byte => byte !== 0)) await this.#qemu.write(address, zeros)
+    }
+  }
+
+  #syndrome(): number {
+    const { core } = this.#machine.cpu
+    return Number(core.pe.file.u64[core.el === 2 ? SLOT.ESR_EL2 : SLOT.ESR_EL1]! & 0xffff_ffffn)
   }
 
   /** The first doubleword that differs. */

@@ -74,7 +74,8 @@ export function translation(b: ProgramBuilder): void {
   const granule = r.pick([4, 4, 16, 64] as const), usable: Granule = granule === 16 && !target.features.has('FEAT_VHE') ? 4 : granule
   // Without LPA2: the start level is 0 to 2.
   const inputBits = r.pick([32, 36, 39, 40, 42, 48].filter(bits => bits >= 32)), stage1On = r.chance(90), stage2On = regime === 'EL1' && r.chance(60)
-  const ps = BigInt(r.pick([2, 2, 5, 1]))
+  // 48 bits, or the 44 of QEMU's v8.0 CPU.
+  const most = vhe ? 5 : 4, ps = BigInt(r.pick([2, 2, most, 1]))
 
   const first = new Tables(regime === 'EL1' ? TABLES.stage1 : TABLES.el2, TABLE_BYTES[1], usable, inputBits, startLevelOf(usable, inputBits))
   const addresses: bigint[] = []
@@ -109,7 +110,7 @@ export function translation(b: ProgramBuilder): void {
     for (const { address } of fill(r, second, bits2, level => stage2Leaf(r, granule2, level), identity2, () => 0n)) addresses.push(address)
     b.place(TABLES.stage2, second.bytes())
     hcr |= 1n
-    const sl0 = 1n, ps2 = BigInt(r.pick([2, 2, 5, 1]))
+    const sl0 = 1n, ps2 = BigInt(r.pick([2, 2, most, 1]))
     b.set('VTCR_EL2', (1n << 31n) | BigInt(64 - bits2) | (sl0 << 6n) | walk | ((granule2 === 4 ? 0n : 1n) << 14n) | (ps2 << 16n) | hardware(1n << 21n, 1n << 22n))
     b.set('VTTBR_EL2', BigInt(TABLES.stage2) | (BigInt(r.below(4)) << 48n))
     if (r.chance(20)) hcr |= 1n << 2n
