@@ -119,7 +119,7 @@ export const KNOWN: readonly Known[] = [
   {
     reason: 'AT S12E1R and S12E1W with HCR_EL2.{E2H,TGE} = {1,1}: EL1&0 in the pseudocode (AArch64.AT), EL2&0 in QEMU and Linux',
     mend: true,
-    applies: ({ name, found, after }) => name === 'PAR_EL1' && found.length === 1 && /^AT S12E1/.test(after ?? ''),
+    applies: ({ name, found, after }) => name === 'PAR_EL1' && found.length === 1 && after?.startsWith('AT S12E1') === true,
   },
   {
     reason: 'the tag of a branch target is dropped with the branch (AArch64.BranchAddr); we drop it with the fetch',
