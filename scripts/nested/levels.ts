@@ -75,7 +75,8 @@ echo ${MORE_END}
 
 function wrongInMore(printed: string, vcpus: number): string[] {
   const said = new Map<string, string>()
-  for (const [, name, output] of printed.matchAll(new RegExp(`^${MORE_MARK} (\\w+): ?(.*?)\\r*$`, 'gm'))) said.set(name!, output!)
+  // Not only at the start of a line: a terminal may have echoed some of the input there.
+  for (const [, name, output] of printed.matchAll(new RegExp(`${MORE_MARK} (\\w+): ?(.*?)\\r*$`, 'gm'))) said.set(name!, output!)
   const sums = diskSums(), expected = { cpus: String(vcpus), disk: `${sums.whole} -`, written: `${sums.written} -`, input: SAID }
   const wrong = Object.entries(expected).filter(([name, output]) => said.get(name) !== output).map(([name, output]) => `${name}: '${said.get(name) ?? 'nothing'}' instead of '${output}'`)
   return printed.includes(MORE_END) ? wrong : [...wrong, `no ${MORE_END}`]
