@@ -41,7 +41,7 @@ async function prepare(row: Row): Promise<Prepared> {
       check: checkList,
     }
   }
-  const guest = row.bare === true ? await hypervisorGuest(row.l1, await below(row), 'quiet') : await below(row), { image, initrd, vmm, megabytes } = await hypervisor(row.l1, guest)
+  const guest = row.bare === true ? await hypervisorGuest(row.l1, await below(row), QUIET) : await below(row), { image, initrd, vmm, megabytes } = await hypervisor(row.l1, guest)
   const mode = row.mode === 'VHE' || !choosesMode(row.l1) ? '' : ` kvm-arm.mode=${row.mode.toLowerCase()}`
   return { image, initrd, append: `${QUIET}${mode} -- ${vmm}`, megabytes, ...(guest.input === undefined ? {} : { input: guest.input }), check: guest.check }
 }
