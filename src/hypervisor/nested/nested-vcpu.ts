@@ -1,7 +1,7 @@
 /** What a vCPU with a virtual EL2 has beside its register files. */
 import { FLAG, objectOf, optional, restoreFields, saveFields, WORD32, WORD64 } from '../../arch/saved-state.ts'
 import type { Fields, Saved } from '../../arch/saved-state.ts'
-import { SLOT, sanitise } from '../../sysreg/index.ts'
+import { SLOT } from '../../sysreg/index.ts'
 import { Translation } from '../../mmu/index.ts'
 import { GuestDescriptors } from '../guest-memory.ts'
 import type { PhysicalMemory } from '../host.ts'
@@ -14,6 +14,8 @@ import type { PageKind, PageLayout } from './page.ts'
 
 /** VNCR_EL2.Enable of the paper. */
 const NEVE_ENABLE = 1n
+/** HCR_EL2.E2H in the high word. */
+const HCR_E2H_HIGH = 1 << 2
 
 const FIELDS: Fields<NestedVcpu> = {
   e2h: FLAG, settled: FLAG, checkedTables: optional(WORD64), pageLive: FLAG, vncrBelow: WORD64, vncrStatus: WORD32, vncrStale: FLAG,
@@ -22,6 +24,9 @@ const FIELDS: Fields<NestedVcpu> = {
 export class NestedVcpu {
   readonly #vcpu: Vcpu
   readonly #memory: PhysicalMemory
+  /** The page while it is copied. */
+  readonly #bytes: Uint8Array
+  readonly #words: BigUint64Array
   readonly gic: NestedGic
   /** Layout of the page that this machine has for the vCPU, or undefined (plain FEAT_NV). */
   readonly layout: PageLayout | undefined
@@ -57,6 +62,8 @@ export class NestedVcpu {
     this.gic = gic
     this.layout = layout
     this.page = page
+    this.#bytes = new Uint8Array(layout?.size ?? 0)
+    this.#words = new BigUint64Array(this.#bytes.buffer)
     this.vmid = vmid
     this.ownStage2 = ownStage2
     this.settled = false
@@ -98,7 +105,7 @@ export class NestedVcpu {
   get(slot: number): bigint {
     if (this.pageLive) {
       const entry = this.layout!.bySlot[slot]
-      if (entry !== undefined) return sanitise(entry.row, this.#memory.read64(this.page + entry.offset)!, this.#vcpu.controls)
+      if (entry !== undefined) return (this.#memory.read64(this.page + entry.offset)! & entry.kept) | entry.res1
     }
     return this.#vcpu.virtual.u64[slot]!
   }
@@ -115,7 +122,9 @@ export class NestedVcpu {
   pushPage(): void {
     if (this.pageKind === undefined) return
     const { u64 } = this.#vcpu.virtual
-    for (const { slot, offset } of this.layout!.entries) this.#memory.write64(this.page + offset, u64[slot]!)
+    this.#memory.readBytes(this.page, this.#bytes)
+    for (const { slot, offset } of this.layout!.entries) this.#words[offset / 8] = u64[slot]!
+    this.#memory.writeBytes(this.page, this.#bytes)
     this.pageLive = true
   }
 
@@ -128,13 +137,19 @@ export class NestedVcpu {
   /** The page's values into the virtual file, for code that reads the file as a whole. */
   copyPage(): void {
     if (!this.pageLive) return
-    for (const { slot, offset, row } of this.layout!.entries) this.#vcpu.virtual.u64[slot] = sanitise(row, this.#memory.read64(this.page + offset)!, this.#vcpu.controls)
+    const { u64 } = this.#vcpu.virtual
+    this.#memory.readBytes(this.page, this.#bytes)
+    for (const { slot, offset, kept, res1 } of this.layout!.entries) u64[slot] = (this.#words[offset / 8]! & kept) | res1
   }
 
   /** E2H as L1 has it now. `vhe`: it is RES1. */
   get virtualE2H(): boolean {
     const { el2, features } = this.#vcpu.vm.config
-    return features.has('FEAT_VHE') && (el2 === 'vhe' || (this.get(SLOT.HCR_EL2) & HCR.E2H) !== 0n)
+    if (!features.has('FEAT_VHE')) return false
+    if (el2 === 'vhe') return true
+    const entry = this.pageLive ? this.layout!.bySlot[SLOT.HCR_EL2] : undefined
+    // Asked at every trap: one word, and no BigInt.
+    return ((entry === undefined ? this.#vcpu.virtual.i32[2 * SLOT.HCR_EL2 + 1]! : this.#memory.read32(this.page + entry.offset + 4)!) & HCR_E2H_HIGH) !== 0
   }
 
   /** Host context: E2H and TGE are both set, and EL0 is the EL0 of EL2. */

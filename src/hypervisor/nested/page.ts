@@ -4,15 +4,24 @@
  */
 import type { Feature } from '../../arch/features.ts'
 import type { GicVersion } from '../../arch/gic.ts'
-import { ROWS } from '../../sysreg/index.ts'
+import { ROWS, sanitise } from '../../sysreg/index.ts'
 import type { Row } from '../../sysreg/index.ts'
 
 export type PageKind = 'NV2' | 'NEVE'
-export interface PageEntry { readonly row: Row, readonly slot: number, readonly offset: number }
+export interface PageEntry {
+  readonly row: Row
+  readonly slot: number
+  readonly offset: number
+  /** What `sanitise` keeps of a raw value, and what it adds. */
+  readonly kept: bigint
+  readonly res1: bigint
+}
 
 export interface PageLayout {
   readonly kind: PageKind
   readonly entries: readonly PageEntry[]
+  /** Bytes of the page up to the last entry. */
+  readonly size: number
   /** Entry by slot. */
   readonly bySlot: readonly (PageEntry | undefined)[]
 }
@@ -23,6 +32,8 @@ function offsetOf(row: Row, kind: PageKind): number | undefined {
   const classes = [row.neve?.as, row.neve?.other]
   return classes.includes('defer') || classes.includes('cached') ? row.neve?.offset ?? row.vncr?.offset : undefined
 }
+
+const ALL_ONES = (1n << 64n) - 1n
 
 const layouts = new Map<string, PageLayout>()
 
@@ -36,11 +47,12 @@ export function pageLayout(kind: PageKind, features: ReadonlySet<Feature>, gicVe
     for (const row of ROWS) {
       const offset = offsetOf(row, kind)
       if (offset === undefined || row.slot < 0 || row.aliasOf !== undefined || row.viewOf !== undefined || !exists(row)) continue
-      entries.push({ row, slot: row.slot, offset })
+      const controls = { features, gicVersion }, res1 = sanitise(row, 0n, controls)
+      entries.push({ row, slot: row.slot, offset, kept: sanitise(row, ALL_ONES, controls) & ~res1, res1 })
     }
     const bySlot: (PageEntry | undefined)[] = []
     for (const entry of entries) bySlot[entry.slot] = entry
-    layouts.set(key, layout = { kind, entries, bySlot })
+    layouts.set(key, layout = { kind, entries, bySlot, size: Math.max(0, ...entries.map(entry => entry.offset + 8)) })
   }
   return layout
 }

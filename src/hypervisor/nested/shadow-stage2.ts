@@ -40,6 +40,8 @@ export class ShadowStage2 {
   readonly leaves = new Map<number, ShadowLeaf>()
   readonly reverse = new Map<number, Set<ShadowLeaf>>()
   lastUse = 0
+  /** The largest `l1Shift` of a leaf since the table was empty. */
+  largest = 0
 
   constructor(core: Core, pages: PageAllocator) {
     this.table = new Stage2Table(core.memory, pages)
@@ -59,6 +61,7 @@ export class ShadowStage2 {
     this.lastUse = COUNT.restore(lastUse, `${path}.lastUse`, 0)
     this.leaves.clear()
     this.reverse.clear()
+    this.largest = 0
     const numbers = leaves instanceof Uint8Array && leaves.length % 32 === 0 ? new Float64Array(Uint8Array.from(leaves).buffer) : refuse(`${path}.leaves`, 'is no list of leaves')
     for (let i = 0; i < numbers.length; i += 4) {
       const ipa = numbers[i]!, shift = numbers[i + 1]!, l1Ipa = numbers[i + 2]!, l1Shift = numbers[i + 3]!
@@ -79,7 +82,7 @@ const isPlace = (address: number, shift: LeafShift): boolean => address >= 0 && 
 /** HCR_EL2.PTW 2, CD 32, ID 33. */
 const HCR_OF_WALKS = (1n << 2n) | (1n << 32n) | (1n << 33n)
 const VTTBR_CNP = 1n
-const BLOCK = 2 ** 21
+const BLOCK_SHIFT = 21, BLOCK = 2 ** BLOCK_SHIFT
 
 /**
  * The shadow tables of a VM: two per vCPU, so that a vCPU with two regimes needs no flush. All are made with the VM: a guest must not be
@@ -134,16 +137,28 @@ export function unmapAll(shadow: ShadowStage2, host: Host): void {
   shadow.table.clear()
   shadow.leaves.clear()
   shadow.reverse.clear()
+  shadow.largest = 0
   flushTlb(shadow, host)
 }
 
 /** L1's TLB maintenance for [from, to) of L2's IPAs: every leaf that L1's leaves there went into. */
 export function unmapIpa(shadow: ShadowStage2, host: Host, from: number, to: number): void {
-  const gone = [...shadow.leaves.values()].filter(leaf => {
+  const gone: ShadowLeaf[] = [], look = (leaf: ShadowLeaf): void => {
     const start = leaf.ipa - leaf.ipa % 2 ** leaf.l1Shift
-    return start < to && start + 2 ** leaf.l1Shift > from
-  })
-  dropLeaves(shadow, host, gone)
+    if (start < to && start + 2 ** leaf.l1Shift > from) gone.push(leaf)
+  }
+  // Around a page there are few addresses where a leaf can begin; L1 that maps gigabytes at once, and wide ranges, concern all of them.
+  const first = from - from % BLOCK, pages = Math.ceil((to - first) / BLOCK) * (BLOCK / 4096)
+  if (pages < shadow.leaves.size && shadow.largest <= BLOCK_SHIFT) {
+    for (let ipa = first, n = 0; n < pages; n++, ipa += 4096) {
+      const leaf = shadow.leaves.get(ipa)
+      if (leaf !== undefined) look(leaf)
+    }
+  } else {
+    for (const leaf of shadow.leaves.values()) look(leaf)
+  }
+  // In an order that does not depend on how they were found.
+  dropLeaves(shadow, host, gone.sort((a, b) => a.ipa - b.ipa))
 }
 
 /** L0 takes [from, to) of L1's memory away: exactly the shadow leaves that use it, by the reverse map. */
@@ -181,6 +196,7 @@ function remember(shadow: ShadowStage2, leaf: ShadowLeaf): void {
     if (other !== undefined) forget(shadow, other)
   }
   shadow.leaves.set(leaf.ipa, leaf)
+  if (leaf.l1Shift > shadow.largest) shadow.largest = leaf.l1Shift
   for (let page = leaf.l1Ipa / 4096, end = page + 2 ** (leaf.shift - 12); page < end; page++) {
     let users = shadow.reverse.get(page)
     if (users === undefined) shadow.reverse.set(page, users = new Set())
