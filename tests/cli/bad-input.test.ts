@@ -56,6 +56,10 @@ describe('exit code 2 and one line', { timeout: 60_000 }, () => {
     ['a seed that is none', ['run', bench, '--rng', '-1'], /--rng/],
     ['an unknown option', ['run', bench, '--frobnicate'], /--frobnicate/],
     ['an unknown command', ['walk'], /no command 'walk'/],
+    ['virtual EL2 where FEAT_NV is hidden', ['run', bench, '--on', 'vm', '--el2', '--arch', 'v8.4', '--hide', 'NV'], /FEAT_NV/],
+    ['--compare without --l1', ['paper', '--compare'], /--compare: .*--l1/],
+    ['an --l1 that is no kernel', ['paper', '--l1', file('kernel', noise)], /--l1: .* is not an arm64 Image/],
+    ['--compare with the rewritten form', ['paper', '--l1', bench, '--compare', '--why', 'hypercall@v8.0,nvhe,nv'], /--compare: .*v8.3, neve or v8.4/],
     ['--why without a profile', ['paper', '--why', 'hypercall'], /names no profile/],
     ['a question that is none', ['explain', 'add x0, x0, x0'], /explain/],
   ] as const)('%s', (_, args, message) => {
