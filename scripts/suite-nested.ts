@@ -2,7 +2,7 @@
  * Hypervisors that no one here wrote, in a VM of L0: Debian's kernels with KVM and Xen, with `guests/bench`, a Debian kernel to a shell, or
  * further hypervisors below; and Debian's kernel in L0's place. One row per run, as a Markdown table.
  *
- *   npm run suite -- nested [--l1 5.10,xen-4.20] [--mode VHE,nVHE,nested,Xen] [--arch v8.3,v8.4] [--below bench,shell,"levels 3"] [--bare] [--log FOLDER] [--json]
+ *   npm run suite -- nested [--l1 5.10,xen-4.20] [--mode VHE,nVHE,nested,Xen] [--arch v8.3,v8.4] [--below bench,shell,"levels 3"] [--bare] [--no-translate] [--log FOLDER] [--json]
  *   npm run suite -- nested --sample TEXT [--most N]   a sample in which every pair of values occurs, or its first N, chosen by TEXT (a commit)
  *   npm run suite -- nested --list                     names of the rows, none is run
  *
@@ -19,7 +19,7 @@ import { pairwiseSample } from './pairwise.ts'
 const { values } = parseArgs({
   options: {
     l1: { type: 'string' }, mode: { type: 'string' }, arch: { type: 'string' }, below: { type: 'string' }, bare: { type: 'boolean', default: false }, sample: { type: 'string' }, most: { type: 'string', default: '1000' },
-    list: { type: 'boolean', default: false }, log: { type: 'string' }, json: { type: 'boolean', default: false }, translate: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false }, log: { type: 'string' }, json: { type: 'boolean', default: false }, 'no-translate': { type: 'boolean', default: false },
   },
 })
 
@@ -47,7 +47,7 @@ if (values.log !== undefined) mkdirSync(values.log, { recursive: true })
 if (!values.json) process.stdout.write('| L0 | L1 | mode | machine | below | CPUs | instructions | traps to EL2 | cycles | CPU s | result |\n|---|---|---|---|---|---|---|---|---|---|---|\n')
 let bad = 0
 for (const row of chosen) {
-  const { wrong, instructions, traps, cycles, seconds, printed } = await runRow(row, { translate: values.translate }), { l1, mode, arch, below, bare, smp } = row
+  const { wrong, instructions, traps, cycles, seconds, printed } = await runRow(row, { translate: !values['no-translate'] }), { l1, mode, arch, below, bare, smp } = row
   if (wrong.length > 0) bad++
   if (values.log !== undefined) writeFileSync(join(values.log, `${nameOf(row).replaceAll(' ', '_')}.log`), printed)
   const result = wrong.length === 0 ? 'ok' : `**${wrong.join('; ')}**`
