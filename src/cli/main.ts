@@ -10,6 +10,7 @@ import { fitCommand } from './commands/fit.ts'
 import { gdbCommand } from './commands/gdb.ts'
 import { matrixCommand } from './commands/matrix.ts'
 import { paperCommand } from './commands/paper.ts'
+import { qemuCommand } from './commands/qemu.ts'
 import { runCommand } from './commands/run.ts'
 import { statCommand } from './commands/stat.ts'
 import { traceCommand } from './commands/trace.ts'
@@ -19,7 +20,7 @@ import { EXIT } from './exit-codes.ts'
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 
 const routes = buildRouteMap<string, ImagesContext>({
-  routes: { paper: paperCommand, run: runCommand, snapshot: snapshotCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
+  routes: { paper: paperCommand, run: runCommand, qemu: qemuCommand, snapshot: snapshotCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [

@@ -49,7 +49,7 @@ export function shareOption(text: string): ShareOption {
 }
 
 /** As QEMU writes it: `tcp:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT`. Default: only this host reaches the port. */
-function forward(text: string): PortForward {
+export function portForward(text: string): PortForward {
   const match = /^(?:tcp)?:([\d.]*):(\d+)-(?:10\.0\.2\.15)?:(\d+)$/.exec(text), port = integerBetween('--net', 1, 65_535)
   if (match === null) throw new BadInput('--net', `'${text}' is no forward; write hostfwd=tcp::8080-:80`)
   return { hostAddress: match[1] === '' ? '127.0.0.1' : match[1]!, hostPort: port(match[2]!), guestPort: port(match[3]!) }
@@ -58,7 +58,7 @@ function forward(text: string): PortForward {
 export function netOption(text: string): NetOption {
   const { value, words, pairs } = parts('--net', text, ['hostfwd=', 'pci'])
   if (value !== 'user') throw new BadInput('--net', `'${value}' is not user`)
-  return { forwards: pairs.map(([, each]) => forward(each)), transport: transportOf(words) }
+  return { forwards: pairs.map(([, each]) => portForward(each)), transport: transportOf(words) }
 }
 
 export const seedOption = integerBetween('--rng', 0, Number.MAX_SAFE_INTEGER)
