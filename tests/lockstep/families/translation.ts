@@ -136,7 +136,7 @@ const TLBIS = ['TLBI VMALLE1', 'TLBI ALLE2', 'TLBI ALLE1', 'TLBI VMALLS12E1', 'T
 
 function access(a: Assembler, b: ProgramBuilder, addresses: readonly bigint[], inputBits: number, shift: number): void {
   const { r } = b, rt = r.below(8), base = 8 + r.below(8)
-  let address = addresses.length > 0 && r.chance(85) ? r.pick(addresses) : BigInt(r.pick([0x4020_0000, 0x4021_0000, 0x8000_0000])) + (BigInt(r.below(16)) << BigInt(shift))
+  let address = addresses.length > 0 && r.chance(85) ? r.pick(addresses) : BigInt(r.pick([0x4020_0000, 0x4021_0000, 0x8020_0000])) + (BigInt(r.below(16)) << BigInt(shift))
   address += BigInt(r.pick([0, 0, 8, 16, 0x100, 0xff8]) + (r.chance(10) ? r.below(8) : 0))
   if (r.chance(15)) address |= r.pick([0xffffn << 48n, 0x5an << 56n, 1n << BigInt(inputBits), 0xffff_ff00_0000_0000n])
   if (address >> BigInt(VA_TOP) === 0n && address < 0x4000_0000n) address += 0x8000_0000n
