@@ -80,7 +80,7 @@ export const KNOWN: readonly Known[] = [
   {
     reason: 'QEMU 10: ICH_MISR_EL2.VGrp0D looks at ICH_VMCR_EL2.VENG1 (IHI0069: "VGrp0DIE is 1 and ICH_VMCR_EL2.VENG0 is 0")',
     mend: true,
-    applies: ({ name, found }) => name === 'ICH_MISR_EL2' && found.length === 1 && (found[0]!.ours ^ found[0]!.theirs) === 0x20n,
+    applies: ({ name, found }) => name === 'ICH_MISR_EL2' && found.length === 1 && ((found[0]!.ours ^ found[0]!.theirs) | 4n) === 0x24n && (found[0]!.ours & 4n) <= (found[0]!.theirs & 4n),
   },
   {
     reason: 'QEMU 10 counts in ICH_HCR_EL2.EOIcount also with EOImode 1 (IHI0069: "a virtual write to EOIR ... when EOI mode is zero and no List Register was found")',
