@@ -191,7 +191,7 @@ export class Core {
     this.pe.charged += cycles
   }
 
-  #grant(): void { this.engine.inline.slack = this.#granted = this.#running ? Math.min(this.#slack, MOST_GRANTED) : 0 }
+  #grant(): void { this.engine.inline.slack = this.#granted = this.#running ? Math.floor(Math.min(this.#slack, MOST_GRANTED)) : 0 }
 
   /** One instruction of the current PE. */
   step(): number {

@@ -32,6 +32,8 @@ export const INLINE_CACHE = ['DC CVAU', 'DC CVAC', 'DC CIVAC', 'IC IVAU'] as con
 if (INLINE_READS.length > SYSTEM.READS || INLINE_WRITES.length > SYSTEM.WRITES) throw new Error('the tables of inline accesses are full')
 
 const ZERO = W.i32(0)
+/** More than is ever granted: a cost that is no integer (while a model is being fitted) is charged in JavaScript alone. */
+const NEVER = 0x7fff_ffff
 const READ_DAIF = SYSTEM.DAIF_READ, WRITE_DAIF = SYSTEM.DAIF_WRITE
 const entry = (address: Expression): Expression => W.load(LOAD.i32, address)
 /** The cycles of the access do not fit into the run any more. */
@@ -133,8 +135,8 @@ export class InlineSystem {
   set pending(pending: boolean) { this.i32[SYSTEM.PENDING / 4] = pending ? 1 : 0 }
 
   setCosts(read: number, write: number): void {
-    this.i32[SYSTEM.READ_COST / 4] = read
-    this.i32[SYSTEM.WRITE_COST / 4] = write
+    this.i32[SYSTEM.READ_COST / 4] = Number.isInteger(read) ? read : NEVER
+    this.i32[SYSTEM.WRITE_COST / 4] = Number.isInteger(write) ? write : NEVER
   }
 
   /** The words from SYSTEM.TABLE to SYSTEM.END. */
