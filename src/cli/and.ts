@@ -1,7 +1,7 @@
 /** `--and IMAGE [options]`: more VMs beside the first. Their options are parsed as those of a command of their own. */
 import { ArgumentParseError, buildApplication, buildCommand, run, text_en, type CommandContext } from '@stricli/core'
 import { BadInput } from '../arch/bad-input.ts'
-import { IMAGE_PARAMETER, VM_FLAGS, type VmFlags } from './run-flags.ts'
+import { IMAGE_PARAMETER, VM_FLAGS, type RunFlags, type VmFlags } from './run-flags.ts'
 import type { Requested } from './session.ts'
 
 /** What commands get beside their own arguments: those of each further image. */
@@ -19,6 +19,12 @@ export function splitImages(args: readonly string[]): { readonly args: readonly 
     else groups.at(-1)!.push(arg)
   }
   return { args: groups[0]!, others: groups.slice(1) }
+}
+
+/** All images of a command that runs them and does nothing else. */
+export async function imagesToRun(flags: RunFlags, path: string, others: readonly (readonly string[])[]): Promise<Requested[]> {
+  if (flags.dumpdtb !== undefined) throw new BadInput('--dumpdtb', 'it is for nidus run')
+  return [{ flags, path }, ...await parseOthers(others)]
 }
 
 export async function parseOthers(groups: readonly (readonly string[])[]): Promise<Requested[]> {

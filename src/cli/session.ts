@@ -85,6 +85,10 @@ interface Running {
   rewriting: Paravirtualised | undefined
 }
 
+export function printMessages({ messages }: Finished): void {
+  for (const message of messages) process.stderr.write(`nidus: ${message}\n`)
+}
+
 /** Undefined: there was nothing to run (`--dumpdtb`). */
 export async function runSession(flags: RunFlags, images: readonly Requested[], options: SessionOptions = {}): Promise<Finished | undefined> {
   checkCombination(flags, images.map(image => image.flags))

@@ -1,4 +1,5 @@
 /** Guest memory by virtual address, as the PE that runs now would read and write it, without exceptions: for calls to the host. */
+import { concatBytes } from '../arch/bytes.ts'
 import { PSTATE, elOf } from '../arch/pstate.ts'
 import { ACCESS, Translation, translate } from '../mmu/index.ts'
 import type { Core } from './core.ts'
@@ -26,13 +27,7 @@ export class VirtualBytes {
       parts.push(ram.bytes(pa, count))
       done += count
     }
-    const bytes = new Uint8Array(done)
-    let at = 0
-    for (const part of parts) {
-      bytes.set(part, at)
-      at += part.length
-    }
-    return bytes
+    return concatBytes(parts)
   }
 
   /** Number of bytes written: fewer where the rest cannot be. */

@@ -60,8 +60,6 @@ export class HandlerCode extends Code {
   /** Locals that hold values of the current handler. */
   private readonly values = new Map<Expression, Expression>()
   private readonly results = new Map<number, Expression[]>()
-  private readonly pools = new Map<ValueType, Expression[]>()
-  private readonly inUse = new Map<ValueType, number>()
   private effectNumber = 0
   /** NZCV where it is still in a local. */
   private knownFlags: Expression | undefined
@@ -85,20 +83,11 @@ export class HandlerCode extends Code {
     this.values.clear()
     this.results.clear()
     if (!behind) {
-      this.inUse.clear()
+      this.releaseTemporaries()
       this.knownFlags = undefined
     }
     this.effectNumber = 0
     this.effects(recording.effects)
-  }
-
-  /** A local for this handler; handlers of one function share them. */
-  private temporary(type: ValueType): Expression {
-    const pool = this.pools.get(type) ?? []
-    this.pools.set(type, pool)
-    const index = this.inUse.get(type) ?? 0
-    this.inUse.set(type, index + 1)
-    return pool[index] ??= this.newLocal(type)
   }
 
   /** `e` as something that can be evaluated twice. */

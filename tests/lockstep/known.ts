@@ -33,8 +33,8 @@ const ERET = 0xd69f_03e0, PAN = 0x40_0000n, IL = 0x10_0000n, UAO = 0x80_0000n
 const isLoadFromSp = (word: number): boolean => (word >>> 22) === 0x3e5 && ((word >>> 5) & 31) === 31
 const ALIGNMENT = 0x21
 const isDataAbort = (esr: number): boolean => ecOf(esr) === EC.DataAbortLower || ecOf(esr) === EC.DataAbortSame
-/** Loads and stores of general registers by size in bits 31:30, and pairs of doublewords. */
 const isPair = (word: number): boolean => (word & 0x3e00_0000) === 0x2800_0000
+/** Loads and stores of general registers by size in bits 31:30, and pairs of doublewords. */
 const isLoadOrStore = (word: number): boolean => (word & 0x3f00_0000) === 0x3900_0000 || (word & 0x3f00_0000) === 0x3800_0000 || isPair(word)
 const accessBytes = (word: number): number => isPair(word) ? 8 : 1 << (word >>> 30)
 const isVectorOf2 = (pc: bigint): boolean => (pc & 0xff00n) >= 0x6800n
@@ -128,8 +128,8 @@ export const KNOWN: readonly Known[] = [
   },
 ]
 
-export function knownDifference(word: number, el: number, found: readonly Difference[], theirs: StepState, base: bigint, esr: number, after: string | undefined): Known | undefined {
-  const name = (word >>> 22) === 0x354 ? rowByKey((word >>> 5) & 0xffff)?.name : undefined
-  const situation: Situation = { word, el, name, found, theirs, base, esr, after, difference: what => found.find(each => each.what === what) }
+export function knownDifference(step: Omit<Situation, 'name' | 'difference'>): Known | undefined {
+  const { word, found } = step, name = (word >>> 22) === 0x354 ? rowByKey((word >>> 5) & 0xffff)?.name : undefined
+  const situation: Situation = { ...step, name, difference: what => found.find(each => each.what === what) }
   return KNOWN.find(({ applies }) => applies(situation))
 }

@@ -31,7 +31,6 @@ export class Lockstep {
   readonly #qemu: Qemu
   readonly #machine: Machine
   readonly #stepper: MachineStepper
-  get stepperForDebug(): MachineStepper { return this.#stepper }
   readonly #pristine: Snapshot
 
   constructor(qemu: Qemu, profile: ProfileName, gic: 2 | 3) {
@@ -85,7 +84,7 @@ export class Lockstep {
       }
       let found = differences(ours, other)
       if (found.length > 0 && word !== undefined) found = await this.#forgive(word, found)
-      const known = found.length > 0 && word !== undefined ? knownDifference(word, el, found, other, base, this.#syndrome(), after) : undefined
+      const known = found.length > 0 && word !== undefined ? knownDifference({ word, el, found, theirs: other, base, esr: this.#syndrome(), after }) : undefined
       if (known !== undefined) {
         this.known.set(known.reason, (this.known.get(known.reason) ?? 0) + 1)
         if (!known.mend) return { steps: step, finished: false, exceptions: Number(ours.x[28]), divergence: undefined }
@@ -98,9 +97,8 @@ export class Lockstep {
       if (found.length > 0) return { steps: step, finished: false, exceptions: Number(ours.x[28]), divergence: where(step, pc, word, el, found) }
       if (ours.pc === program.finish) {
         const memory = await this.#memory(program)
-        if (memory !== undefined) return { steps: step, finished: true, exceptions: Number(ours.x[28]), divergence: where(step, pc, undefined, el, [memory]) }
+        return { steps: step, finished: true, exceptions: Number(ours.x[28]), divergence: memory && where(step, pc, undefined, el, [memory]) }
       }
-      if (ours.pc === program.finish) return { steps: step, finished: true, exceptions: Number(ours.x[28]), divergence: undefined }
     }
     return { steps: MOST_STEPS, finished: false, exceptions: Number(ours.x[28]), divergence: undefined }
   }

@@ -1,5 +1,6 @@
 /** Wrappings of kernel images: gzip, zstd, and Linux's EFI zboot (a PE file with a compressed Image inside). */
 import { BadInput } from '../bad-input.ts'
+import { concatBytes } from '../bytes.ts'
 import { isArm64Image } from './arm64-image.ts'
 import { isElf } from './elf.ts'
 
@@ -58,13 +59,7 @@ async function inflate(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>
     }
     chunks.push(value)
   }
-  const out = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    out.set(chunk, at)
-    at += chunk.length
-  }
-  return out
+  return concatBytes(chunks)
 }
 
 const MAX_LAYERS = 4

@@ -1,10 +1,9 @@
 /** `nidus gdb`: `nidus run` that waits for GDB. */
 import { buildCommand } from '@stricli/core'
-import { BadInput } from '../../arch/bad-input.ts'
-import { parseOthers, type ImagesContext } from '../and.ts'
+import { imagesToRun, type ImagesContext } from '../and.ts'
 import { GDB_PORT, gdbAddress, type GdbAddress } from '../gdb-server.ts'
 import { IMAGE_PARAMETER, RUN_FLAGS, type RunFlags } from '../run-flags.ts'
-import { runSession } from '../session.ts'
+import { printMessages, runSession } from '../session.ts'
 import { EXIT_CODES } from './run.ts'
 
 interface Flags extends RunFlags { readonly gdb: GdbAddress }
@@ -33,9 +32,8 @@ export const gdbCommand = buildCommand({
     positional: { kind: 'tuple', parameters: [IMAGE_PARAMETER] },
   },
   async func(this: ImagesContext, flags: Flags, path: string) {
-    if (flags.dumpdtb !== undefined) throw new BadInput('--dumpdtb', 'it is for nidus run')
-    const finished = (await runSession(flags, [{ flags, path }, ...await parseOthers(this.others)], { gdb: { address: flags.gdb, wait: true } }))!
-    for (const message of finished.messages) process.stderr.write(`nidus: ${message}\n`)
+    const finished = (await runSession(flags, await imagesToRun(flags, path, this.others), { gdb: { address: flags.gdb, wait: true } }))!
+    printMessages(finished)
     process.exitCode = finished.code
   },
 })

@@ -9,7 +9,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { gdbAddress, type GdbAddress } from '../gdb-server.ts'
 import { readRecording, type Recording } from '../recording.ts'
 import { IMAGE_PARAMETER, RUN_FLAGS, type RunFlags } from '../run-flags.ts'
-import { runSession, type Finished, type Requested } from '../session.ts'
+import { printMessages, runSession, type Finished, type Requested } from '../session.ts'
 import { openSnapshot, type RestoredSession } from '../snapshot-file.ts'
 import { exitTables } from '../stat-tables.ts'
 import { grouped } from '../table.ts'
@@ -74,7 +74,7 @@ export const runCommand = buildCommand({
     const { flags: asked, images, restored, replay } = await whatToRun(flags, path, this.others)
     const finished = await runSession(asked, images, { hash: flags.json, gdb, restored, replay, record: flags.record, onEvent: flags.stat || flags.json ? statistics.sink : undefined })
     if (finished === undefined) return
-    for (const message of finished.messages) process.stderr.write(`nidus: ${message}\n`)
+    printMessages(finished)
     if (flags.stat) process.stderr.write(`${exitTables(statistics, { by: 'level', costs: UNIT_COSTS.name })}\n`)
     if (flags.json) process.stderr.write(`${JSON.stringify({ ...runReport(finished), traps: statistics.byLevel(), traceHash: finished.machine.traceHash() ?? null })}\n`)
     process.exitCode = replay === undefined ? finished.code : compare(finished, replay)

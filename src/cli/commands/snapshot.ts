@@ -5,7 +5,7 @@ import { parseOthers, type ImagesContext } from '../and.ts'
 import { EXIT } from '../exit-codes.ts'
 import { integerBetween } from '../options.ts'
 import { IMAGE_PARAMETER, RUN_FLAGS, type RunFlags } from '../run-flags.ts'
-import { runSession } from '../session.ts'
+import { printMessages, runSession } from '../session.ts'
 import { writeSnapshotOf } from '../snapshot-file.ts'
 import { grouped } from '../table.ts'
 
@@ -50,7 +50,7 @@ export const snapshotCommand = buildCommand({
       process.exitCode = EXIT.done
       return
     }
-    for (const message of finished.messages) process.stderr.write(`nidus: ${message}\n`)
+    printMessages(finished)
     process.stderr.write(`nidus: no snapshot was written: the run ended before ${after === undefined ? 'that was printed' : `${grouped(after)} instructions`}\n`)
     process.exitCode = finished.code === EXIT.done ? EXIT.guestFailed : finished.code
   },

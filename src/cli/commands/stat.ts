@@ -1,12 +1,11 @@
 /** `nidus stat`: where the exits of a run come from and what they cost. */
 import { buildCommand } from '@stricli/core'
-import { BadInput } from '../../arch/bad-input.ts'
 import { neve2017 } from '../../lab/cost-models.ts'
 import { ExitStatistics } from '../../trace/exit-statistics.ts'
-import { parseOthers, type ImagesContext } from '../and.ts'
+import { imagesToRun, type ImagesContext } from '../and.ts'
 import { integerBetween, levelNames, oneOf } from '../options.ts'
 import { IMAGE_PARAMETER, RUN_FLAGS, type RunFlags } from '../run-flags.ts'
-import { runSession } from '../session.ts'
+import { printMessages, runSession } from '../session.ts'
 import { exitReport, exitTables, GROUPINGS, type Grouping } from '../stat-tables.ts'
 import { EXIT_CODES, runReport } from './run.ts'
 import type { Level } from '../../trace/event.ts'
@@ -47,7 +46,6 @@ export const statCommand = buildCommand({
     positional: { kind: 'tuple', parameters: [IMAGE_PARAMETER] },
   },
   async func(this: ImagesContext, flags: Flags, path: string) {
-    if (flags.dumpdtb !== undefined) throw new BadInput('--dumpdtb', 'it is for nidus run')
     const statistics = new ExitStatistics(() => performance.now())
     const print = (report: object): void => {
       process.stderr.write(flags.json ? `${JSON.stringify({ ...report, exits: exitReport(statistics) })}\n` : `${exitTables(statistics, { by: flags.by, costs: neve2017.name, levels: flags.level, vcpu: flags.vcpu, top: flags.top })}\n`)
@@ -56,8 +54,8 @@ export const statCommand = buildCommand({
     let printed = false
     process.once('exit', () => { if (!printed) print({ exit: Number(process.exitCode ?? 0) }) })
     try {
-      const finished = (await runSession(flags, [{ flags, path }, ...await parseOthers(this.others)], { onEvent: statistics.sink, costs: neve2017 }))!
-      for (const message of finished.messages) process.stderr.write(`nidus: ${message}\n`)
+      const finished = (await runSession(flags, await imagesToRun(flags, path, this.others), { onEvent: statistics.sink, costs: neve2017 }))!
+      printMessages(finished)
       print(runReport(finished))
       process.exitCode = finished.code
     } finally { printed = true }

@@ -7,10 +7,10 @@ import type { Level } from '../../trace/event.ts'
 import { PerfettoTrace } from '../../trace/perfetto.ts'
 import { Stretches } from '../../trace/stretch.ts'
 import { EVENT_NAMES, TextTrace, type EventName } from '../../trace/text.ts'
-import { parseOthers, type ImagesContext } from '../and.ts'
+import { imagesToRun, type ImagesContext } from '../and.ts'
 import { integerBetween, levelNames, oneOf } from '../options.ts'
 import { IMAGE_PARAMETER, RUN_FLAGS, type RunFlags } from '../run-flags.ts'
-import { runSession } from '../session.ts'
+import { printMessages, runSession } from '../session.ts'
 import { TraceFile } from '../trace-file.ts'
 import { EXIT_CODES } from './run.ts'
 
@@ -69,12 +69,11 @@ export const traceCommand = buildCommand({
     positional: { kind: 'tuple', parameters: [IMAGE_PARAMETER] },
   },
   async func(this: ImagesContext, flags: Flags, path: string) {
-    if (flags.dumpdtb !== undefined) throw new BadInput('--dumpdtb', 'it is for nidus run')
+    const images = await imagesToRun(flags, path, this.others)
     const format = formatOf(flags)
     if (format === 'perfetto' && flags.out === undefined) throw new BadInput('--format', 'perfetto needs --out FILE')
     if (format === 'perfetto' && flags.events !== undefined) throw new BadInput('--events', 'it is for text; a Perfetto trace has all of them as slices')
     if (flags.times !== undefined && flags.to === undefined) throw new BadInput('--times', 'it counts what ends with --to')
-    const images = [{ flags, path }, ...await parseOthers(this.others)]
     const file = new TraceFile(flags.out), stretches = new Stretches(flags.from, flags.to)
     const filter = { levels: flags.level, open: () => stretches.open }
     const perfetto = format === 'perfetto' ? new PerfettoTrace({ write: file.write, ...filter }) : undefined
@@ -88,7 +87,7 @@ export const traceCommand = buildCommand({
       const enough = (): boolean => flags.times !== undefined && stretches.ended >= flags.times
       const finished = (await runSession(flags, images, { onEvent: stretches.around((event, cycles) => { if (!enough()) sink(event, cycles) }), costs: neve2017, enough }))!
       close()
-      for (const message of finished.messages) process.stderr.write(`nidus: ${message}\n`)
+      printMessages(finished)
       if (flags.out !== undefined) process.stderr.write(`nidus: ${flags.out}: ${file.bytes} bytes\n`)
       process.exitCode = finished.code
     } finally { close() }

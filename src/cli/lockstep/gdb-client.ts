@@ -1,18 +1,18 @@
 /** The client's side of GDB's remote serial protocol, as much of it as stepping needs. One request at a time. */
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { encodePacket, PacketReader } from '../../debug/gdb/packet.ts'
 
 export class GdbClient {
   readonly #socket: Socket
-  #received = ''
+  readonly #reader = new PacketReader()
   #answer: ((packet: string) => void) | undefined
   #fail: ((error: Error) => void) | undefined
   #acknowledge = true
 
   private constructor(socket: Socket) {
     this.#socket = socket
-    socket.setEncoding('latin1')
-    socket.on('data', (text: string) => this.#receive(text))
+    socket.on('data', (bytes: Buffer) => this.#receive(bytes))
     for (const event of ['close', 'error'] as const) socket.on(event, () => this.#fail?.(new Error('the debugged program closed its connection')))
   }
 
@@ -29,12 +29,10 @@ export class GdbClient {
 
   /** Sends a packet and resolves with the text of the next one that comes back. */
   request(text: string): Promise<string> {
-    let sum = 0
-    for (let i = 0; i < text.length; i++) sum = (sum + text.charCodeAt(i)) & 0xff
     return new Promise((resolve, reject) => {
       this.#answer = resolve
       this.#fail = reject
-      this.#socket.write(`$${text}#${sum.toString(16).padStart(2, '0')}`, 'latin1')
+      this.#socket.write(encodePacket(text))
     })
   }
 
@@ -43,17 +41,13 @@ export class GdbClient {
 
   close(): void { this.#socket.destroy() }
 
-  #receive(text: string): void {
-    this.#received += text
-    for (;;) {
-      const start = this.#received.indexOf('$'), end = this.#received.indexOf('#', start)
-      if (start < 0 || end < 0 || this.#received.length < end + 3) return
-      const packet = this.#received.slice(start + 1, end)
-      this.#received = this.#received.slice(end + 3)
+  #receive(bytes: Uint8Array): void {
+    for (const incoming of this.#reader.feed(bytes)) {
+      if (incoming.kind !== 'packet') continue
       if (this.#acknowledge) this.#socket.write('+')
       const answer = this.#answer
       this.#answer = this.#fail = undefined
-      answer?.(packet)
+      answer?.(incoming.body)
     }
   }
 }

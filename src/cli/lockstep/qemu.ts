@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BadInput } from '../../arch/bad-input.ts'
+import { littleEndian } from '../../debug/gdb/packet.ts'
 import { createStepState } from '../../debug/lockstep/stepper.ts'
 import type { StepState, Stepper } from '../../debug/lockstep/stepper.ts'
 import { GdbClient } from './gdb-client.ts'
@@ -24,11 +25,6 @@ const CHUNK = 1920
 const PATIENCE_MS = 20_000
 const STUCK_MS = 5_000
 
-const littleEndian = (value: bigint, bytes: number): string => {
-  let text = ''
-  for (let i = 0; i < bytes; i++) text += Number((value >> BigInt(8 * i)) & 0xffn).toString(16).padStart(2, '0')
-  return text
-}
 const REGISTER_PC = 32, REGISTER_CPSR = 33
 
 export class Qemu implements Stepper {

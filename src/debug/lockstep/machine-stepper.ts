@@ -18,10 +18,10 @@ export class MachineStepper implements Stepper {
     else if (cpu.isStepping()) {
       if (cpu.stepPending) cpu.takeStepException()
       else {
-        cpu.engine.step()
+        cpu.core.step()
         cpu.stepDone()
       }
-    } else cpu.engine.step()
+    } else cpu.core.step()
     if (cpu.core.count(pe) >= pe.timers.deadline) pe.timers.update(cpu.core.count(pe))
     return this.state()
   }

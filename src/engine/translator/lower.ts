@@ -17,7 +17,7 @@ import { Code, parameter } from '../wasm/code.ts'
 import type { Label } from '../wasm/code.ts'
 import * as W from '../wasm/expression.ts'
 import { I32, I64, LOAD, STORE } from '../wasm/expression.ts'
-import type { Expression, ValueType } from '../wasm/expression.ts'
+import type { Expression } from '../wasm/expression.ts'
 import { EXIT } from './exit.ts'
 import { immediateOf } from './instruction.ts'
 import type { Instruction } from './instruction.ts'
@@ -67,8 +67,6 @@ export class RegionCode extends Code {
   private at = 0
   private values = new Map<Expression, Expression>()
   private readonly results = new Map<number, readonly Expression[]>()
-  private readonly pools = new Map<ValueType, Expression[]>()
-  private readonly inUse = new Map<ValueType, number>()
   private effectNumber = 0
   /** Address in RAM of the last access. */
   private accessed!: Expression
@@ -217,7 +215,7 @@ export class RegionCode extends Code {
     this.at = at
     this.values.clear()
     this.results.clear()
-    this.inUse.clear()
+    this.releaseTemporaries()
     this.overwrites.clear()
     this.effectNumber = 0
     const { effects } = instruction.shape.recording
@@ -251,14 +249,6 @@ export class RegionCode extends Code {
   }
 
   private address(at: number): Expression { return W.add(this.pageVa(), W.i64(at * 4)) }
-
-  private temporary(type: ValueType): Expression {
-    const pool = this.pools.get(type) ?? []
-    this.pools.set(type, pool)
-    const index = this.inUse.get(type) ?? 0
-    this.inUse.set(type, index + 1)
-    return pool[index] ??= this.newLocal(type)
-  }
 
   /** `e` as something that can be evaluated twice. */
   private reusable(e: Expression): Expression {

@@ -18,6 +18,8 @@ export class Code {
   /** Types of the locals after the parameters. */
   readonly locals: ValueType[] = []
   private readonly parameterCount: number
+  private readonly pools = new Map<ValueType, Expression[]>()
+  private readonly inUse = new Map<ValueType, number>()
 
   constructor(parameterCount = 0, out = new Bytes()) {
     this.parameterCount = parameterCount
@@ -28,6 +30,17 @@ export class Code {
     this.locals.push(type)
     return local(this.parameterCount + this.locals.length - 1, type)
   }
+
+  /** A local that nobody uses until `releaseTemporaries`: a new one, or one of before. */
+  temporary(type: ValueType): Expression {
+    const pool = this.pools.get(type) ?? []
+    this.pools.set(type, pool)
+    const index = this.inUse.get(type) ?? 0
+    this.inUse.set(type, index + 1)
+    return pool[index] ??= this.newLocal(type)
+  }
+
+  releaseTemporaries(): void { this.inUse.clear() }
 
   /** Nesting depth, for code that is written elsewhere and appended. */
   get nesting(): number { return this.depth }
