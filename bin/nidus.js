@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 const here = dirname(fileURLToPath(import.meta.url))
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 // A checkout runs the TypeScript sources (Node 26 strips types); the published package has dist/.
-const built = join(here, '..', 'dist', 'cli', 'main.js')
+const built = join(here, '..', 'dist', 'cli.js')
 const source = join(here, '..', 'src', 'cli', 'main.ts')
 const fromSource = existsSync(source)
 const isNewEnough = fromSource ? major >= 26 : major > 22 || (major === 22 && minor >= 12)

@@ -1,9 +1,9 @@
 /** The guests that come with Nidus, from guests/built. */
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import type { Guests } from '../lab/experiment.ts'
+import { packageFile } from './package-files.ts'
 
-const built = (name: string): Uint8Array => readFileSync(fileURLToPath(new URL(`../../guests/built/${name}`, import.meta.url)))
+const built = (name: string): Uint8Array => readFileSync(packageFile(`guests/built/${name}`))
 
 /** ELF files: the same bytes in memory as the Images, and symbols for `--why`. */
 export function loadGuests(): Guests {

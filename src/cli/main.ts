@@ -1,5 +1,4 @@
 /** The `nidus` command: routes, help, errors and exit codes. Each command is a file of parse, call, print in commands/. */
-import { readFileSync } from 'node:fs'
 import { ArgumentParseError, buildApplication, buildRouteMap, run, text_en, type ApplicationText, type StricliProcess } from '@stricli/core'
 import { BadInput } from '../arch/bad-input.ts'
 import { splitImages, type ImagesContext } from './and.ts'
@@ -16,8 +15,7 @@ import { statCommand } from './commands/stat.ts'
 import { traceCommand } from './commands/trace.ts'
 import { snapshotCommand } from './commands/snapshot.ts'
 import { EXIT } from './exit-codes.ts'
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+import { packageVersion } from './package-files.ts'
 
 const routes = buildRouteMap<string, ImagesContext>({
   routes: { paper: paperCommand, run: runCommand, qemu: qemuCommand, snapshot: snapshotCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
@@ -55,7 +53,7 @@ const text: ApplicationText = {
 
 const application = buildApplication(routes, {
   name: 'nidus',
-  versionInfo: { currentVersion: version },
+  versionInfo: { currentVersion: packageVersion() },
   scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
   documentation: { useAliasInUsageLine: true },
   localization: { loadText: () => text },

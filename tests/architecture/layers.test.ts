@@ -21,6 +21,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   lab: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'trace', 'debug'],
   cli: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'snapshot', 'trace', 'debug', 'lab'],
   web: ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'snapshot', 'trace', 'debug', 'lab'],
+  /** What the package exports. */
+  'index.ts': ['arch', 'isa', 'sysreg', 'mmu', 'engine', 'cpu', 'devices', 'machine', 'hypervisor', 'hypervisor/paravirt', 'vmm', 'snapshot', 'trace', 'debug', 'lab'],
 }
 /** The machine implements this interface and may see nothing else of L0. */
 const HOST_INTERFACE = 'hypervisor/host.ts'

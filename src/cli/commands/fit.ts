@@ -1,16 +1,17 @@
 /** `nidus fit` (`npm run fit`): regenerates the cost model from the single-level figures. */
 import { buildCommand } from '@stricli/core'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { BadInput } from '../../arch/bad-input.ts'
 import { BENCHMARKS, type Benchmark } from '../../lab/benchmarks.ts'
 import { measure } from '../../lab/experiment.ts'
 import { fit } from '../../lab/fit.ts'
 import { EXIT } from '../exit-codes.ts'
 import { loadGuests } from '../guest-images.ts'
+import { packageFile } from '../package-files.ts'
 import { createProgress } from '../progress.ts'
 import { formatTable, grouped } from '../table.ts'
 
-const FILE = fileURLToPath(new URL('../../lab/data/neve-2017.json', import.meta.url))
+const FILE = packageFile('src/lab/data/neve-2017.json')
 
 interface Flags { readonly check: boolean }
 
@@ -21,6 +22,7 @@ export const fitCommand = buildCommand({
   },
   parameters: { flags: { check: { kind: 'boolean', brief: 'Compare with the file instead of writing it', default: false, withNegated: false } } },
   func({ check }: Flags) {
+    if (!existsSync(FILE)) throw new BadInput('nidus fit', 'the cost model is regenerated in a checkout of Nidus; there is no src/lab/data/neve-2017.json here')
     const guests = loadGuests(), progress = createProgress()
     let runs = 0
     const result = fit(costs => {

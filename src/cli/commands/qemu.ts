@@ -1,6 +1,6 @@
 /** `nidus qemu`: QEMU's command line for -M virt. */
 import { buildCommand } from '@stricli/core'
-import { readFileSync } from 'node:fs'
+import { packageVersion } from '../package-files.ts'
 
 export const qemuCommand = buildCommand({
   docs: {
@@ -21,8 +21,7 @@ export const qemuCommand = buildCommand({
   },
   parameters: { flags: {}, positional: { kind: 'array', parameter: { brief: 'QEMU\'s options, after --', parse: String, placeholder: 'OPTION' } } },
   async func(_flags: Record<never, never>, ...argv: readonly string[]) {
-    const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
     const { runQemu } = await import('../qemu/run.ts')
-    process.exitCode = await runQemu(argv, version)
+    process.exitCode = await runQemu(argv, packageVersion())
   },
 })
