@@ -17,7 +17,10 @@ function listRegister(r: Random): bigint {
 
 const vmcr = (r: Random): bigint => BigInt(r.below(4) | (r.below(2) << 4) | (r.below(2) << 9)) | (BigInt(r.below(8)) << 18n) | (BigInt(r.below(8)) << 21n) | (BigInt(r.pick([0xf8, 0xf8, 0xf0, 0x80, 0x40, 0])) << 24n)
 
-/** The physical interface has nothing to acknowledge: an end of interrupt that nobody began is UNPREDICTABLE. */
+/**
+ * A physical interface (at EL2, and at EL1 for a group that HCR_EL2.IMO or FMO does not make virtual) has nothing to acknowledge: an end of
+ * interrupt that nobody began is UNPREDICTABLE, and so are active priorities without an active interrupt.
+ */
 function access(a: Assembler, r: Random, physical: boolean): void {
   const rt = r.below(16), any = r.below(100), kind = physical && any >= 22 && any < 40 ? any + 20 : any
   if (kind < 22) a.mrs(key(r.pick(['ICC_IAR1_EL1', 'ICC_IAR1_EL1', 'ICC_IAR0_EL1'])), rt)
@@ -55,7 +58,7 @@ export function gic(b: ProgramBuilder): void {
     }
     a.mov(0, BigInt(r.next()))
   })
-  for (let n = 0; n < 16; n++) b.snippet(a => access(a, r, el === 2))
+  for (let n = 0; n < 16; n++) b.snippet(a => access(a, r, el === 2 || (b.get('HCR_EL2') & 0x18n) !== 0x18n))
   b.readAtEnd(
     'ICH_HCR_EL2', 'ICH_VMCR_EL2', 'ICH_MISR_EL2', 'ICH_EISR_EL2', 'ICH_ELRSR_EL2', 'ICH_AP0R0_EL2', 'ICH_AP1R0_EL2', ...Array.from({ length: LIST_REGISTERS }, (_, n) => `ICH_LR${n}_EL2`), 'ICC_PMR_EL1', 'ICC_RPR_EL1', 'ICC_CTLR_EL1',
   )
