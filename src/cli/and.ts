@@ -8,7 +8,7 @@ import type { Requested } from './session.ts'
 export interface ImagesContext extends CommandContext { readonly others: readonly (readonly string[])[] }
 
 const SEPARATOR = '--and'
-const WITH_IMAGES = ['run', 'stat', 'trace', 'snapshot']
+const WITH_IMAGES = ['run', 'stat', 'trace', 'snapshot', 'gdb']
 
 /** The arguments up to the first `--and`, and the groups behind. */
 export function splitImages(args: readonly string[]): { readonly args: readonly string[], readonly others: readonly (readonly string[])[] } {

@@ -27,12 +27,14 @@ export interface PlugInOptions {
   readonly memory: DmaMemory
   /** Of consoles without an output of their own. */
   readonly console: (byte: number) => void
+  /** virtio-mmio devices have the legacy interface. */
+  readonly legacyVirtio?: boolean
   /** What a driver has done wrong. */
   readonly complaint?: ((text: string) => void) | undefined
 }
 
 /** Throws BadInput when two want the same place or name, or there is no room. */
-export function plugIn(plugs: readonly Plug[], { memory, console, complaint }: PlugInOptions): readonly Plugged[] {
+export function plugIn(plugs: readonly Plug[], { memory, console, legacyVirtio, complaint }: PlugInOptions): readonly Plugged[] {
   const names = new Set<string>(), taken = new Set<string>(), count = new Map<PlugKind, number>()
   const place = (transport: Transport, slot: number): string => `${PLACES[transport].what} ${slot}`
   for (const { transport = 'mmio', slot } of plugs) {
@@ -52,7 +54,7 @@ export function plugIn(plugs: readonly Plug[], { memory, console, complaint }: P
     for (let free = first; slot === undefined && free <= last; free++) if (!taken.has(place(transport, free))) slot = free
     if (slot === undefined) throw new BadInput('devices', `every ${what} is taken`)
     taken.add(place(transport, slot))
-    return { name, transport, slot, device: new VirtioDevice({ model: modelOf(plug, number, console), memory, ...(complaint === undefined ? {} : { complaint: text => { complaint(`${name}: ${text}`) } }) }) }
+    return { name, transport, slot, device: new VirtioDevice({ model: modelOf(plug, number, console), memory, legacy: legacyVirtio === true && transport === 'mmio', ...(complaint === undefined ? {} : { complaint: text => { complaint(`${name}: ${text}`) } }) }) }
   })
 }
 

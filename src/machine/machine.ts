@@ -89,7 +89,7 @@ export class Machine {
     this.wiring = wire({
       flash: this.#flash?.devices ?? [], fwCfg: options.firmware,
       board: this.board, console: byte => this.#print(byte), currentPe: () => this.cpu.core.pe.index, nanoseconds: () => this.cpu.core.cycles(this.cpu.core.pe),
-      plugs: options.plugs ?? [], complaint: options.complaint,
+      plugs: options.plugs ?? [], legacyVirtio: options.legacyVirtio ?? false, complaint: options.complaint,
       // RAM comes with the engine, after the devices.
       memory: {
         isRam: (address, size) => this.memory.isRam(address, size), readBytes: (address, into) => this.memory.readBytes(address, into),

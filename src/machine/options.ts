@@ -36,6 +36,8 @@ export interface MachineOptions {
   readonly plugs?: readonly Plug[]
   /** The PCIe host is there; so it is when a plug wants it. Default: no. */
   readonly pci?: boolean
+  /** The virtio-mmio slots have the interface of the time before VIRTIO 1.0, as QEMU's have by default. Default: no. */
+  readonly legacyVirtio?: boolean
   /** Told what a driver has done that its device cannot go on after. */
   readonly complaint?: (text: string) => void
   /** The devices that firmware made for QEMU's `virt` looks for. Not together with L0. */

@@ -1,7 +1,7 @@
 /** The devices of a board table on the bus: interrupt controller, UART, clock, virtio slots with what is plugged into them. */
 import type { Board, BoardRow } from '../arch/board.ts'
 import type { CostFrame } from '../arch/cost.ts'
-import { EMPTY_SLOT, FwCfg, Pl011, Pl031, Pl061, VirtioMmio, createGic, createPciHost, gicFrames, plugIn } from '../devices/index.ts'
+import { FwCfg, Pl011, Pl031, Pl061, VirtioMmio, VirtioMmioLegacy, createGic, createPciHost, emptySlot, gicFrames, plugIn } from '../devices/index.ts'
 import type { DmaMemory, Flash, FwCfgFile, FwCfgKernel, Gic, MmioDevice, Plug, Plugged } from '../devices/index.ts'
 import { AddressSpace } from './address-space.ts'
 
@@ -24,6 +24,7 @@ export interface WiringOptions {
   readonly currentPe: () => number
   readonly nanoseconds: () => number
   readonly plugs: readonly Plug[]
+  readonly legacyVirtio: boolean
   readonly memory: DmaMemory
   readonly complaint: ((text: string) => void) | undefined
   /** Of a board with firmware devices. */
@@ -86,10 +87,10 @@ export function wire(options: WiringOptions): Wiring {
       case 'virtio-mmio': {
         const plug = plugged.find(({ transport, slot }) => transport === 'mmio' && slot === row.index)
         if (plug === undefined) {
-          add(bus, row, EMPTY_SLOT)
+          add(bus, row, emptySlot(options.legacyVirtio ? 1 : 2))
           break
         }
-        const device = new VirtioMmio(plug.device, spi(row))
+        const device = options.legacyVirtio ? new VirtioMmioLegacy(plug.device, spi(row)) : new VirtioMmio(plug.device, spi(row))
         devices.set(plug.name, device)
         add(bus, row, device)
         break

@@ -15,7 +15,7 @@ import type { Snapshot } from '../machine/snapshot.ts'
 import { decode, encode } from './codec.ts'
 
 /** Goes up with every change of what a state means; a field that comes or goes is noticed by itself. */
-export const VERSION = 1
+export const VERSION = 2
 export const MAGIC = Uint8Array.of(0x8e, 0x4e, 0x49, 0x44, 0x55, 0x53, 0x0d, 0x0a)
 
 /** What the host has for packing. `method` goes into the file. */

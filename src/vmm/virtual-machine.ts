@@ -3,7 +3,7 @@ import { BadInput } from '../arch/bad-input.ts'
 import { affinityOf, createBoard, RAM_BASE, rowsOf } from '../arch/board.ts'
 import type { Board } from '../arch/board.ts'
 import { planLoad } from '../arch/image/load.ts'
-import { createDistributor, createPciHost, EMPTY_SLOT, Pl011, Pl031, plugIn, VirtioMmio } from '../devices/index.ts'
+import { createDistributor, createPciHost, emptySlot, Pl011, Pl031, plugIn, VirtioMmio } from '../devices/index.ts'
 import type { DmaMemory } from '../devices/index.ts'
 import type { L0Environment, PhysicalMemory } from '../hypervisor/host.ts'
 import type { MemorySlot } from '../hypervisor/guest-memory.ts'
@@ -72,7 +72,7 @@ export function createVirtualMachine({ id, description, environment, pa, nanosec
     else if (row.kind === 'pci-ecam') bus.add(row.name, row.base, row.size, pci!)
     else if (row.kind === 'virtio-mmio') {
       const plug = plugged.find(({ transport, slot }) => transport === 'mmio' && slot === row.index)
-      bus.add(row.name, row.base, row.size, plug === undefined ? EMPTY_SLOT : new VirtioMmio(plug.device, irq))
+      bus.add(row.name, row.base, row.size, plug === undefined ? emptySlot(2) : new VirtioMmio(plug.device, irq))
     }
   }
   if (uart === undefined) throw new Error(`board ${board.name} has no UART`)

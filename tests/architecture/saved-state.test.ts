@@ -59,6 +59,7 @@ const NOT_SAVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   VirtioEntropy: { features: 'fixed', queueSizes: 'fixed', configuration: 'fixed', '#device': 'wiring' },
   PciFunction: { '#writable': 'made once', '#view': 'shows #bytes', '#bars': 'made once', '#capabilityEnd': 'made once', '#lastCapability': 'made once' },
   PciHost: { io: 'has no state', '#levels': 'each device raises its line again' },
+  Selection: { '#device': 'wiring' },
   VirtioPci: { '#window': 'made once' },
   VirtioNetwork: { features: 'fixed', queueSizes: 'fixed', configuration: 'fixed', '#device': 'wiring' },
   UserNetwork: { '#connections': 'as Connection', '#byAddress': 'as Connection', '#questions': 'the host will not answer them' },

@@ -67,6 +67,7 @@ const ALIGN = 0x1_0000
 /** The boot protocol's limit. */
 const MAX_DTB = MIB2
 const RAW_OFFSET = 0x8_0000
+const MOST_RAW = 128 * 2 ** 20
 
 const alignUp = (value: number, alignment: number): number => Math.ceil(value / alignment) * alignment
 const hex = (value: number | bigint): string => `0x${value.toString(16)}`
@@ -74,7 +75,7 @@ const hex = (value: number | bigint): string => `0x${value.toString(16)}`
 /** Where everything goes. Throws BadInput: unknown format, outside RAM, too large. */
 export function planLoad(board: Board, request: LoadRequest): LoadPlan {
   const ramEnd = RAM_BASE + board.memBytes - (request.reservedBytes ?? 0)
-  const image = request.image === undefined ? { entry: request.entry ?? 0, placements: [], elf: undefined } : placeImage(request, request.image)
+  const image: PlacedImage = request.image === undefined ? { entry: request.entry ?? 0, placements: [], elf: undefined } : placeImage(request, request.image)
   const placements: Placement[] = [...image.placements]
   for (const { address, memorySize } of placements) {
     if (address < RAM_BASE || address + memorySize > ramEnd) {
@@ -83,7 +84,9 @@ export function planLoad(board: Board, request: LoadRequest): LoadPlan {
   }
 
   placements.push(...placeFixed(request, placements, ramEnd))
-  let cursor = Math.max(RAM_BASE, ...placements.map(each => each.address + each.memorySize))
+  // Nothing says how much memory behind raw code is its bss and stack: as in QEMU all else is far away.
+  const far = image.isRaw === true ? RAM_BASE + Math.min(board.memBytes / 2, MOST_RAW) : RAM_BASE
+  let cursor = Math.max(far, ...placements.map(each => each.address + each.memorySize))
   const append = (what: 'initrd' | 'module', bytes: Uint8Array): number => {
     const address = alignUp(cursor, ALIGN)
     if (address + bytes.length > ramEnd) throw new BadInput(what, `${bytes.length} bytes at ${hex(address)} do not fit below the end of RAM ${hex(ramEnd)}; more memory is needed`)
@@ -108,7 +111,7 @@ export function planLoad(board: Board, request: LoadRequest): LoadPlan {
   const tree = request.dtb === undefined ? deviceTreeOf(board, options) : completeDeviceTree(readFdt(request.dtb), options)
   const dtb = writeFdt(tree)
   if (dtb.length > MAX_DTB) throw new BadInput('device tree', `${dtb.length} bytes are more than the 2 MiB that the arm64 boot protocol allows`)
-  const dtbAddress = placeDeviceTree(placements, dtb.length, cursor, ramEnd)
+  const dtbAddress = placeDeviceTree(placements, dtb.length, cursor, ramEnd, image.isRaw === true)
   placements.push({ what: 'device tree', address: dtbAddress, bytes: dtb, memorySize: dtb.length })
   return { entry: request.entry ?? image.entry, dtbAddress, dtb, placements, elf: image.elf }
 }
@@ -130,14 +133,14 @@ function placeFixed(request: LoadRequest, others: readonly Placement[], ramEnd: 
 }
 
 /** At the start of RAM as in QEMU, unless something else stands there; then behind everything. */
-function placeDeviceTree(placements: readonly Placement[], size: number, end: number, ramEnd: number): number {
+function placeDeviceTree(placements: readonly Placement[], size: number, end: number, ramEnd: number, behind: boolean): number {
   const overlaps = (address: number): boolean => placements.some(each => address < each.address + each.memorySize && each.address < address + size)
-  const address = overlaps(RAM_BASE) ? alignUp(end, MIB2) : RAM_BASE
+  const address = behind || overlaps(RAM_BASE) ? alignUp(end, MIB2) : RAM_BASE
   if (address + size > ramEnd) throw new BadInput('device tree', `${size} bytes at ${hex(address)} do not fit below the end of RAM ${hex(ramEnd)}; more memory is needed`)
   return address
 }
 
-interface PlacedImage { readonly entry: number, readonly placements: readonly Placement[], readonly elf: Elf | undefined }
+interface PlacedImage { readonly entry: number, readonly placements: readonly Placement[], readonly elf: Elf | undefined, readonly isRaw?: boolean }
 
 function placeImage(request: LoadRequest, image: Uint8Array): PlacedImage {
   if (isElf(image)) return placeElf(image)
@@ -148,7 +151,7 @@ function placeImage(request: LoadRequest, image: Uint8Array): PlacedImage {
     return { entry: address, elf: undefined, placements: [{ what: 'image', address, bytes: image, memorySize: Math.max(image.length, header.imageSize) }] }
   }
   if (request.allowRaw === true && image.length > 0) {
-    return { entry: RAM_BASE + RAW_OFFSET, elf: undefined, placements: [{ what: 'image', address: RAM_BASE + RAW_OFFSET, bytes: image, memorySize: image.length }] }
+    return { entry: RAM_BASE + RAW_OFFSET, elf: undefined, isRaw: true, placements: [{ what: 'image', address: RAM_BASE + RAW_OFFSET, bytes: image, memorySize: image.length }] }
   }
   const format = imageFormat(image)
   throw new BadInput('image', format === 'unknown' ? 'neither ELF nor an arm64 Image, plain or in gzip, zstd or EFI zboot' : `still wrapped (${format})`, 0)

@@ -57,6 +57,8 @@ export interface Configuration {
   chardevs: Map<string, Character>
   serials: (Character | { readonly kind: 'chardev', readonly id: string })[]
   fwCfg: FwCfgOption[]
+  /** The virtio-mmio slots have the interface of the time before VIRTIO 1.0. */
+  legacyVirtio: boolean
   semihosting: { enabled: boolean, chardev: string | undefined, userSpace: boolean, arguments: string[], folder: string | undefined }
   gdb: GdbAddress | undefined
   wait: boolean
@@ -75,7 +77,7 @@ export interface Configuration {
 export function emptyConfiguration(): Configuration {
   return {
     machine: undefined, gic: 2, el2: false, cpu: undefined, cpus: 1, memBytes: 128 * 2 ** 20, kernel: undefined, initrd: undefined, append: undefined, dtb: undefined, dumpdtb: undefined, bios: undefined, biosFolders: [],
-    drives: [], blockNodes: new Map(), devices: [], netdevs: [], shares: [], chardevs: new Map(), serials: [], fwCfg: [],
+    drives: [], blockNodes: new Map(), devices: [], netdevs: [], shares: [], chardevs: new Map(), serials: [], fwCfg: [], legacyVirtio: true,
     semihosting: { enabled: false, chardev: undefined, userSpace: false, arguments: [], folder: undefined }, gdb: undefined, wait: false, nographic: false, display: undefined, nodefaults: false, reboot: true, snapshot: false,
     seed: 1, pidfile: undefined, answer: undefined, warnings: [],
   }

@@ -10,7 +10,7 @@ export interface DriverRow {
 }
 
 const VIRTIO: Keys = {
-  driver: mapped, id: accepted, bus: mapped, addr: accepted, multifunction: accepted, 'disable-legacy': accepted, 'disable-modern': ignored('devices are those of virtio 1'), iommu_platform: accepted, event_idx: accepted,
+  driver: mapped, id: mapped, bus: mapped, addr: mapped, multifunction: accepted, 'disable-legacy': accepted, 'disable-modern': ignored('devices are those of virtio 1'), iommu_platform: accepted, event_idx: accepted,
   indirect_desc: accepted, packed: accepted, ats: accepted, vectors: accepted, romfile: accepted, rombar: accepted, 'any_layout': accepted, 'num-queues': accepted, 'queue-size': accepted, iothread: accepted, bootindex: accepted,
   'page-per-vq': accepted, 'modern-pio-notify': accepted, 'use-started': accepted, acpi_index: accepted,
 }
@@ -28,7 +28,7 @@ for (const [name, { kind, keys }] of Object.entries(FAMILIES)) {
   rows.set(`virtio-${name}-device`, { kind, transport: 'mmio', keys: all })
   for (const suffix of ['-pci', '', '-pci-non-transitional', '-pci-transitional']) rows.set(`virtio-${name}${suffix}`, { kind, transport: 'pci', keys: all })
 }
-const PORT: Keys = { driver: mapped, id: accepted, bus: accepted, chardev: mapped, name: accepted, nr: accepted }
+const PORT: Keys = { driver: mapped, id: accepted, bus: mapped, chardev: mapped, name: accepted, nr: accepted }
 rows.set('virtconsole', { kind: 'console', transport: 'mmio', keys: PORT }).set('virtserialport', { kind: 'console', transport: 'mmio', keys: PORT })
 rows.set('loader', { kind: 'loader', transport: 'mmio', keys: { driver: mapped, id: accepted, file: mapped, addr: mapped, 'cpu-num': mapped, 'force-raw': mapped, data: mapped, 'data-len': mapped, 'data-be': mapped } })
 rows.set('guest-loader', { kind: 'guest-loader', transport: 'mmio', keys: { driver: mapped, id: accepted, addr: mapped, kernel: mapped, initrd: mapped, bootargs: mapped } })

@@ -19,6 +19,7 @@ import { openShare } from '../share.ts'
 import type { Character, Configuration, Device, Drive } from './configuration.ts'
 import { DRIVERS } from './devices.ts'
 import { isOn, numberOf, sizeOf } from './keyed.ts'
+import { Places, type Place } from './places.ts'
 import { driveNamed } from './plugged.ts'
 
 const FIRMWARE_FOLDERS = ['/usr/share/qemu', '/usr/share/qemu-efi-aarch64', '/usr/share/AAVMF']
@@ -92,25 +93,25 @@ export function testDevice(exit: (code: number) => void): (bytes: Uint8Array) =>
 
 export interface OpenDevices { readonly plugs: readonly Plug[], readonly network: NodeNetwork | undefined, /** Plug that gets what is typed, if not the UART. */ readonly typed: string | undefined }
 
-/** As on QEMU's board the first virtio-mmio device is in the last slot. */
-const LAST_SLOT = 31
-
 export function openDevices(c: Configuration, character: (id: string) => { readonly write: (bytes: Uint8Array) => void, readonly isTerminal: boolean }, warn: (text: string) => void): OpenDevices {
-  const plugs: Plug[] = []
-  let network: NodeNetwork | undefined, typed: string | undefined, slot = LAST_SLOT
-  const drives = new Set<string>()
-  const place = (device: Device): { readonly slot: number } => {
-    if (DRIVERS.get(device.driver)?.transport === 'pci') warn(`-device ${device.driver}: there is no PCIe host; the device is on virtio-mmio`)
-    const asked = /^virtio-mmio-bus\.(\d+)$/.exec(device.values.get('bus') ?? '')?.[1]
-    if (asked !== undefined) return { slot: Number(asked) }
-    while (plugs.some(plug => plug.slot === slot)) slot--
-    return { slot: slot-- }
+  const plugs: Plug[] = [], drives = new Set<string>()
+  let network: NodeNetwork | undefined, typed: string | undefined
+  const places = new Places(c.devices, warn)
+  /** Where the consoles of a virtio-serial device go: one device has one port here, so that a second one is a device more. */
+  const buses: { readonly id: string | undefined, readonly device: Device, place: Place | undefined }[] = []
+  const consolePlace = (port: Device): Place => {
+    const bus = port.values.get('bus')?.replace(/\.\d+$/, ''), found = bus === undefined ? buses[0] : buses.find(({ id }) => id === bus)
+    if (found === undefined) throw new BadInput(`-device ${port.driver}`, bus === undefined ? 'it needs a virtio-serial device before it' : `there is no virtio-serial device with id=${bus}`)
+    const { place, device } = found
+    if (place === undefined) return places.of({ driver: device.driver, values: new Map() })
+    found.place = undefined
+    return place
   }
   const disk = (drive: Drive, device: Device): void => {
     if (drives.has(drive.id)) throw new BadInput('-device', `drive ${drive.id} is used twice`)
     drives.add(drive.id)
     const serial = device.values.get('serial')
-    plugs.push({ kind: 'block', backing: openDisk(drive.file, drive.readOnly ? 'ro' : drive.snapshot || c.snapshot ? 'overlay' : 'rw', drive.option), ...place(device), ...(serial === undefined ? {} : { serial }) })
+    plugs.push({ kind: 'block', backing: openDisk(drive.file, drive.readOnly ? 'ro' : drive.snapshot || c.snapshot ? 'overlay' : 'rw', drive.option), ...places.of(device), ...(serial === undefined ? {} : { serial }) })
   }
   const needed = (device: Device, key: string): string => {
     const value = device.values.get(key)
@@ -120,17 +121,18 @@ export function openDevices(c: Configuration, character: (id: string) => { reado
   for (const device of c.devices) {
     switch (DRIVERS.get(device.driver)!.kind) {
       case 'block': disk(driveNamed(c, `-device ${device.driver}`, needed(device, 'drive')), device); break
-      case 'entropy': plugs.push({ kind: 'entropy', seed: c.seed, ...place(device) }); break
+      case 'entropy': plugs.push({ kind: 'entropy', seed: c.seed, ...places.of(device) }); break
+      case 'console-bus': buses.push({ id: device.values.get('id'), device, place: places.of(device) }); break
       case 'console': {
         const { write, isTerminal } = character(needed(device, 'chardev')), name = `console${plugs.filter(({ kind }) => kind === 'console').length}`
         if (isTerminal) typed = name
-        plugs.push({ kind: 'console', name, output: write, slot: place({ driver: 'virtio-serial-device', values: new Map() }).slot })
+        plugs.push({ kind: 'console', name, output: write, ...consolePlace(device) })
         break
       }
       case 'share': {
         const id = needed(device, 'fsdev'), share = c.shares.find(each => each.id === id)
         if (share === undefined) throw new BadInput(`-device ${device.driver}`, `there is no fsdev ${id}`)
-        plugs.push({ kind: 'share', tag: needed(device, 'mount_tag'), files: openShare(share.path, share.readOnly), ...place(device) })
+        plugs.push({ kind: 'share', tag: needed(device, 'mount_tag'), files: openShare(share.path, share.readOnly), ...places.of(device) })
         break
       }
       case 'network': {
@@ -138,13 +140,13 @@ export function openDevices(c: Configuration, character: (id: string) => { reado
         if (id !== undefined && netdev === undefined) throw new BadInput(`-device ${device.driver}`, `there is no netdev ${id}`)
         if (network !== undefined) throw new BadInput(`-device ${device.driver}`, 'there is one network card at most')
         network = new NodeNetwork()
-        plugs.push({ kind: 'network', name: 'network0', host: network, forwards: (netdev?.forwards ?? []).map(portForward), ...place(device), ...(mac === undefined ? {} : { mac }) })
+        plugs.push({ kind: 'network', name: 'network0', host: network, forwards: (netdev?.forwards ?? []).map(portForward), ...places.of(device), ...(mac === undefined ? {} : { mac }) })
         break
       }
       default: break
     }
   }
-  for (const drive of c.drives) if (drive.use === 'virtio' && !drives.has(drive.id)) disk(drive, { driver: 'virtio-blk-device', values: new Map() })
+  for (const drive of c.drives) if (drive.use === 'virtio' && !drives.has(drive.id)) disk(drive, { driver: 'virtio-blk-pci', values: new Map() })
   return { plugs, network, typed }
 }
 
@@ -167,6 +169,8 @@ export interface Started {
 
 export async function openStarted(c: Configuration): Promise<Started> {
   const optional = (option: string, path: string | undefined): Uint8Array | undefined => path === undefined ? undefined : inputFile(option, path)
+  // QEMU's words: test runners tell by them that a command line was right up to its kernel.
+  if (c.kernel !== undefined && !existsSync(c.kernel)) throw new BadInput('-kernel', `could not load kernel '${c.kernel}': there is no such file`)
   const image = c.kernel === undefined ? undefined : await unwrapImage(inputFile('-kernel', c.kernel), decompress)
   const blobs: Blob[] = [], modules: ModuleRequest[] = []
   let entry: number | undefined, elf = image !== undefined && isElf(image) ? parseElf(image) : undefined

@@ -47,7 +47,8 @@ export const OPTIONS: readonly OptionRow[] = [
   value('accel', 'tcg', (c, text) => { if (isHelp(text)) c.answer = 'accel'; else checkAccelerator('-accel', pairsOf('-accel', text, 'accel').find(([key]) => key === 'accel')?.[1] ?? '') }),
   refusedFlag('enable-kvm', 'guests are translated here, as with -accel tcg'),
   flag('nodefaults', 'no default devices', c => { c.nodefaults = true }),
-  acceptedFlag('no-user-config', 'there is no configuration file'), ignoredValue('global', 'default properties are those of the devices'), ignoredValue('set', 'properties are set where the device is'),
+  acceptedFlag('no-user-config', 'there is no configuration file'), value('global', 'virtio-mmio.force-legacy=', globalOption),
+  ignoredValue('set', 'properties are set where the device is'),
   ignoredValue('numa', 'one node'), ignoredValue('smbios', 'there are no SMBIOS tables'), ignoredValue('acpitable', 'there are no ACPI tables'), ignoredValue('boot', 'firmware chooses by itself'), ignoredValue('icount', 'time is always counted in instructions'),
   ignoredValue('rtc', 'the clock starts at 2026-01-01 00:00:00 UTC in every run'), ignoredValue('overcommit', 'memory is taken when it is touched'), acceptedValue('name', 'no effect'), acceptedValue('uuid', 'no effect'), acceptedValue('mem-path', 'no effect'),
   acceptedFlag('mem-prealloc', 'no effect'), acceptedValue('compat', 'no effect'), acceptedValue('msg', 'no effect'), value('seed', 'seed of virtio-rng', (c, text) => { c.seed = numberOf('-seed', 'seed', text, Number.MAX_SAFE_INTEGER) }),
@@ -107,6 +108,12 @@ function machineOption(c: Configuration, text: string, warn: (text: string) => v
   c.append = values.get('append') ?? c.append
   c.dtb = values.get('dtb') ?? c.dtb
   c.bios = values.get('firmware') ?? c.bios
+}
+
+function globalOption(c: Configuration, text: string, warn: (text: string) => void): void {
+  const match = /^virtio-mmio\.force-legacy=(.*)$/.exec(text)
+  if (match === null) warn(`-global ${text}: default properties are those of the devices`)
+  else c.legacyVirtio = isOn('-global', 'virtio-mmio.force-legacy', match[1]!)
 }
 
 const SMP_KEYS: Keys = { cpus: mapped, sockets: mapped, clusters: mapped, cores: mapped, threads: mapped, maxcpus: accepted, dies: only(['1'], 'Arm has no dies'), books: refused('Arm has no books'), drawers: refused('Arm has no drawers'), modules: only(['1'], 'Arm has no modules') }

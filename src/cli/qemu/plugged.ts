@@ -77,7 +77,8 @@ export function nicOption(c: Configuration, text: string, warn: Warn): void {
   if (kind !== 'user') throw new BadInput('-nic', `'${kind}' is neither none nor user`)
   const id = values.get('id') ?? `nic${c.netdevs.length}`, mac = values.get('mac')
   c.netdevs.push({ id, kind, forwards: pairs.filter(([key]) => key === 'hostfwd').map(([, each]) => each) })
-  c.devices.push({ driver: 'virtio-net-pci', values: new Map([['netdev', id], ...(mac === undefined ? [] : [['mac', mac] as const])]) })
+  // The board makes its card before any device.
+  c.devices.unshift({ driver: 'virtio-net-pci', values: new Map([['netdev', id], ...(mac === undefined ? [] : [['mac', mac] as const])]) })
 }
 
 const FS_KEYS: Keys = { fsdriver: only(['local'], 'folders are local'), id: mapped, path: mapped, security_model: accepted, readonly: mapped, mount_tag: mapped, multidevs: accepted, fmode: accepted, dmode: accepted, writeout: accepted }

@@ -8,6 +8,7 @@ import { testDevice } from './files.ts'
 import { pairsOf, sizeOf } from './keyed.ts'
 import { CPUS, MACHINE_KEYS } from './machines.ts'
 import { OPTIONS } from './options.ts'
+import { Places } from './places.ts'
 import { serialOf } from './run.ts'
 
 /** What `qemu-system-aarch64 -help` of QEMU 10.0 lists. */
@@ -77,6 +78,25 @@ describe('command lines', () => {
       -netdev user,id=n,hostfwd=tcp::8080-:80 -device virtio-net-pci,netdev=n -chardev file,path=log,id=c -serial chardev:c -fw_cfg name=opt/a,string=b disk.img`.replaceAll(/\s+/g, ' '))
     expect(c.drives.map(({ id, file, use, readOnly }) => [id, file, use, readOnly])).toEqual([['d0', 'a.img', 'none', true], ['pflash1', 'v.fd', 'pflash', false], ['virtio2', 'disk.img', 'virtio', false]])
     expect([c.netdevs[0]?.forwards, c.devices.length, serialOf(c)]).toEqual([['tcp::8080-:80'], 2, { kind: 'file', path: 'log', append: false }])
+  })
+
+  test('devices sit where QEMU puts them', () => {
+    const warnings: string[] = []
+    const places = (text: string) => {
+      const c = parse(`${VIRT} ${text}`), places = new Places(c.devices, each => { warnings.push(each) })
+      return c.devices.map(device => { const { transport, slot } = places.of(device); return `${device.driver} ${transport} ${slot}` })
+    }
+    expect(places('-device virtio-rng-pci -device virtio-serial-pci,addr=1 -device virtio-rng-device -device virtio-rng-pci,bus=pcie.0,addr=0x2.0 -nic user')).toEqual([
+      'virtio-net-pci pci 3', 'virtio-rng-pci pci 4', 'virtio-serial-pci pci 1', 'virtio-rng-device mmio 31', 'virtio-rng-pci pci 2',
+    ])
+    expect([places('-device virtio-rng-device,bus=virtio-mmio-bus.31 -device virtio-rng-device'), warnings]).toEqual([['virtio-rng-device mmio 31', 'virtio-rng-device mmio 30'], []])
+    expect([places('-device virtio-rng-pci,bus=rp1,addr=0'), warnings]).toEqual([['virtio-rng-pci pci 1'], [expect.stringContaining('one PCIe bus')]])
+    expect(() => places('-device virtio-rng-pci,addr=2.1')).toThrow('one function')
+    expect(() => places('-device virtio-rng-pci,addr=0')).toThrow('1 to 1f')
+  })
+
+  test('virtio-mmio is what QEMU has by default, unless told', () => {
+    expect([parse(VIRT).legacyVirtio, parse(`${VIRT} -global virtio-mmio.force-legacy=false`).legacyVirtio, parse(`${VIRT} -global foo.bar=1`).warnings.length]).toEqual([true, false, 1])
   })
 
   test.each([

@@ -91,7 +91,7 @@ class Session {
     }, say)
     const semihosting = c.semihosting, firmware = this.#flash[0] !== undefined
     const options: MachineOptions = {
-      board: 'virt', gic: c.gic, smp: c.cpus, memBytes: c.memBytes, profile: c.cpu!.profile, hide: c.cpu!.hide, el2: c.el2, hash: false, plugs: devices.plugs, complaint: say,
+      board: 'virt', gic: c.gic, smp: c.cpus, memBytes: c.memBytes, profile: c.cpu!.profile, hide: c.cpu!.hide, el2: c.el2, hash: false, pci: true, legacyVirtio: c.legacyVirtio, plugs: devices.plugs, complaint: say,
       console: byte => { uart.write(Uint8Array.of(byte)) }, symbolAt: pc => started.elf?.symbolize(pc),
       firmware: { flash: this.#flash, files: fwCfgFiles(c), ...(firmware ? { kernel: { image: started.image, initrd: started.initrd, commandLine: c.append } } : {}) },
       ...(semihosting.enabled ? {

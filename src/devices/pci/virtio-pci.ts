@@ -2,6 +2,7 @@
 import { fieldsOf, integerIn } from '../saved-state.ts'
 import { CAUSE, type VirtioDevice } from '../virtio/device.ts'
 import type { Virtqueue } from '../virtio/queue.ts'
+import { Selection } from '../virtio/selection.ts'
 import { PciFunction } from './function.ts'
 
 export const VIRTIO_VENDOR = 0x1af4
@@ -29,13 +30,12 @@ export class VirtioPci {
   readonly device: VirtioDevice
   readonly #line: (level: boolean) => void
   readonly #window: number
-  #deviceFeatureSelect = 0
-  #driverFeatureSelect = 0
-  #queueSelect = 0
+  readonly #selection: Selection
   #causes = 0
 
   constructor(device: VirtioDevice, line: (level: boolean) => void) {
     this.device = device
+    this.#selection = new Selection(device)
     this.#line = line
     const { deviceId } = device.model
     this.function = new PciFunction({ vendor: VIRTIO_VENDOR, device: FIRST_DEVICE + deviceId, revision: REVISION, class: CLASSES[deviceId] ?? OTHER_CLASS, subsystem: SUBSYSTEM })
@@ -106,16 +106,16 @@ export class VirtioPci {
   }
 
   #commonField(offset: number): number {
-    const { device } = this, queue = this.#queue
+    const { device } = this, queue = this.#selection.chosenQueue
     switch (offset) {
-      case COMMON.DEVICE_FEATURE_SELECT: return this.#deviceFeatureSelect
-      case COMMON.DEVICE_FEATURE: return device.featureWord(this.#deviceFeatureSelect)
-      case COMMON.DRIVER_FEATURE_SELECT: return this.#driverFeatureSelect
-      case COMMON.DRIVER_FEATURE: return device.acceptedWord(this.#driverFeatureSelect)
+      case COMMON.DEVICE_FEATURE_SELECT: return this.#selection.deviceFeatures
+      case COMMON.DEVICE_FEATURE: return this.#selection.offeredWord
+      case COMMON.DRIVER_FEATURE_SELECT: return this.#selection.driverFeatures
+      case COMMON.DRIVER_FEATURE: return this.#selection.acceptedWord
       case COMMON.CONFIG_VECTOR: return (NO_VECTOR | (device.queues.length << 16)) >>> 0
-      case COMMON.STATUS: return (device.status | ((device.generation & 0xff) << 8) | (this.#queueSelect << 16)) >>> 0
+      case COMMON.STATUS: return (device.status | ((device.generation & 0xff) << 8) | (this.#selection.queue << 16)) >>> 0
       case COMMON.QUEUE_SIZE: return ((queue?.size ?? 0) | (NO_VECTOR << 16)) >>> 0
-      case COMMON.QUEUE_ENABLE: return ((queue?.ready === true ? 1 : 0) | (this.#queueSelect << 16)) >>> 0
+      case COMMON.QUEUE_ENABLE: return ((queue?.ready === true ? 1 : 0) | (this.#selection.queue << 16)) >>> 0
       case COMMON.QUEUE_DESCRIPTORS: return (queue?.descriptors ?? 0) % 2 ** 32
       case COMMON.QUEUE_DESCRIPTORS + 4: return Math.floor((queue?.descriptors ?? 0) / 2 ** 32)
       case COMMON.QUEUE_DRIVER: return (queue?.available ?? 0) % 2 ** 32
@@ -137,22 +137,20 @@ export class VirtioPci {
   }
 
   #writeCommon(offset: number, value: number): void {
-    const { device } = this, queue = this.#queue
+    const { device } = this, queue = this.#selection.chosenQueue
     switch (offset) {
-      case COMMON.DEVICE_FEATURE_SELECT: this.#deviceFeatureSelect = value; return
-      case COMMON.DRIVER_FEATURE_SELECT: this.#driverFeatureSelect = value; return
-      case COMMON.DRIVER_FEATURE: device.acceptFeatures(this.#driverFeatureSelect, value); return
+      case COMMON.DEVICE_FEATURE_SELECT: this.#selection.deviceFeatures = value; return
+      case COMMON.DRIVER_FEATURE_SELECT: this.#selection.driverFeatures = value; return
+      case COMMON.DRIVER_FEATURE: this.#selection.accept(value); return
       case COMMON.STATUS:
         device.writeStatus(value & 0xff)
         if ((value & 0xff) === 0) this.#lower()
         return
-      case COMMON.QUEUE_SELECT: this.#queueSelect = value & 0xffff; return
+      case COMMON.QUEUE_SELECT: this.#selection.queue = value & 0xffff; return
       case COMMON.QUEUE_ENABLE: if (queue !== undefined && (value & 1) !== 0) device.setReady(queue, true); return
     }
     if (queue !== undefined && !queue.ready) writeQueue(queue, offset, value)
   }
-
-  get #queue(): Virtqueue | undefined { return this.device.queues[this.#queueSelect] }
 
   #lower(): void {
     this.#causes = 0
@@ -162,21 +160,19 @@ export class VirtioPci {
   reset(): void {
     this.device.reset()
     this.function.reset()
-    this.#deviceFeatureSelect = this.#driverFeatureSelect = this.#queueSelect = 0
+    this.#selection.reset()
     this.#lower()
   }
 
   save(): unknown {
     return {
-      deviceFeatureSelect: this.#deviceFeatureSelect, driverFeatureSelect: this.#driverFeatureSelect, queueSelect: this.#queueSelect, causes: this.#causes, function: this.function.save(), device: this.device.save(),
+      selection: this.#selection.save(), causes: this.#causes, function: this.function.save(), device: this.device.save(),
     }
   }
 
   restore(state: unknown): void {
     const fields = fieldsOf(state, this.device.model.name)
-    this.#deviceFeatureSelect = integerIn(fields, 'deviceFeatureSelect', 0xffff_ffff)
-    this.#driverFeatureSelect = integerIn(fields, 'driverFeatureSelect', 0xffff_ffff)
-    this.#queueSelect = integerIn(fields, 'queueSelect', 0xffff)
+    this.#selection.restore(fields['selection'])
     this.#causes = integerIn(fields, 'causes', 3)
     this.function.restore(fields['function'])
     this.device.restore(fields['device'])

@@ -19,11 +19,14 @@ export interface VirtioDeviceOptions {
   readonly memory: DmaMemory
   /** Says what a driver has done wrong; for whoever debugs it. */
   readonly complaint?: (text: string) => void
+  /** The interface of the time before VIRTIO 1.0: 32 feature bits, and no word of when they are agreed or the driver is ready. */
+  readonly legacy?: boolean
 }
 
 export class VirtioDevice implements DeviceSide {
   readonly model: VirtioModel
   readonly queues: readonly Virtqueue[]
+  readonly isLegacy: boolean
   status = 0
   /** Counts changes of the configuration space, modulo 2^32. */
   generation = 0
@@ -37,17 +40,22 @@ export class VirtioDevice implements DeviceSide {
   constructor(options: VirtioDeviceOptions) {
     const { model, memory } = options
     this.model = model
+    this.isLegacy = options.legacy ?? false
     this.#complaint = options.complaint ?? (() => {})
     const offered: [number, number] = [0, 0]
     for (const bit of [...model.features, ...Object.values(FEATURE)]) offered[bit >>> 5]! |= 1 << (bit & 31)
-    this.#offered = [offered[0] >>> 0, offered[1] >>> 0]
+    this.#offered = [offered[0] >>> 0, this.isLegacy ? 0 : offered[1] >>> 0]
     this.queues = model.queueSizes.map((maximum, n) => new Virtqueue({
       memory, maximum, broken: problem => { this.broken(`queue ${n}: ${problem}`) }, interrupt: () => { this.onInterrupt(n) },
     }))
     model.attach(this)
   }
 
-  get isLive(): boolean { return (this.status & (STATUS.DRIVER_OK | STATUS.NEEDS_RESET)) === STATUS.DRIVER_OK }
+  get isLive(): boolean {
+    // 3.1.2: legacy drivers use their devices before DRIVER_OK, and some never say it.
+    if (this.isLegacy) return (this.status & STATUS.NEEDS_RESET) === 0
+    return (this.status & (STATUS.DRIVER_OK | STATUS.NEEDS_RESET)) === STATUS.DRIVER_OK
+  }
 
   has(bit: number): boolean { return (this.#accepted[bit >>> 5]! & (1 << (bit & 31))) !== 0 }
 
@@ -56,6 +64,11 @@ export class VirtioDevice implements DeviceSide {
   acceptedWord(select: number): number { return this.#accepted[select] ?? 0 }
 
   acceptFeatures(select: number, word: number): void {
+    if (this.isLegacy) {
+      if (select === 0) this.#accepted[0] = (word & this.#offered[0]) >>> 0
+      this.#useFeatures()
+      return
+    }
     // Once agreed they stay (3.1.1).
     if (select < 2 && (this.status & STATUS.FEATURES_OK) === 0) this.#accepted[select] = word >>> 0
   }
@@ -65,8 +78,8 @@ export class VirtioDevice implements DeviceSide {
     const before = this.status
     // NEEDS_RESET is the device's to set.
     let after = (before & STATUS.NEEDS_RESET) | (value & 0xff & ~STATUS.NEEDS_RESET)
-    if ((after & ~before & STATUS.FEATURES_OK) !== 0 && !this.#agree()) after &= ~STATUS.FEATURES_OK
-    if ((after & ~before & STATUS.DRIVER_OK) !== 0 && (after & STATUS.FEATURES_OK) === 0) after &= ~STATUS.DRIVER_OK
+    if (!this.isLegacy && (after & ~before & STATUS.FEATURES_OK) !== 0 && !this.#agree()) after &= ~STATUS.FEATURES_OK
+    if (!this.isLegacy && (after & ~before & STATUS.DRIVER_OK) !== 0 && (after & STATUS.FEATURES_OK) === 0) after &= ~STATUS.DRIVER_OK
     this.status = after
     if ((after & ~before & STATUS.DRIVER_OK) !== 0 && this.isLive) this.model.started?.()
   }
@@ -75,11 +88,15 @@ export class VirtioDevice implements DeviceSide {
   #agree(): boolean {
     const [low, high] = this.#accepted
     if ((low & ~this.#offered[0]) !== 0 || (high & ~this.#offered[1]) !== 0 || !this.has(FEATURE.VERSION_1)) return false
+    this.#useFeatures()
+    return true
+  }
+
+  #useFeatures(): void {
     for (const queue of this.queues) {
       queue.eventIndex = this.has(FEATURE.EVENT_IDX)
       queue.indirect = this.has(FEATURE.INDIRECT_DESC)
     }
-    return true
   }
 
   /** The driver has set up a queue, or has taken it back. */

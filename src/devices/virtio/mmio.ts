@@ -3,14 +3,15 @@ import type { AccessSize, MmioDevice } from '../mmio.ts'
 import { fieldsOf, integerIn } from '../saved-state.ts'
 import { CAUSE, type VirtioDevice } from './device.ts'
 import type { Virtqueue } from './queue.ts'
+import { Selection } from './selection.ts'
 
-const OFFSET = {
+export const OFFSET = {
   Magic: 0x000, Version: 0x004, DeviceID: 0x008, VendorID: 0x00c, DeviceFeatures: 0x010, DeviceFeaturesSel: 0x014, DriverFeatures: 0x020, DriverFeaturesSel: 0x024,
   QueueSel: 0x030, QueueSizeMax: 0x034, QueueSize: 0x038, QueueReady: 0x044, QueueNotify: 0x050, InterruptStatus: 0x060, InterruptACK: 0x064, Status: 0x070,
   QueueDescLow: 0x080, QueueDescHigh: 0x084, QueueDriverLow: 0x090, QueueDriverHigh: 0x094, QueueDeviceLow: 0x0a0, QueueDeviceHigh: 0x0a4,
   SHMLenLow: 0x0b0, SHMBaseHigh: 0x0bc, ConfigGeneration: 0x0fc, Config: 0x100,
 } as const
-const MAGIC = 0x7472_6976
+export const MAGIC = 0x7472_6976
 const VERSION = 2
 /** "QEMU", so that guests that look at it take us for what they know. */
 export const VENDOR = 0x554d_4551
@@ -24,14 +25,13 @@ export class VirtioMmio implements MmioDevice {
   readonly sizeBytes = 0x200
   readonly device: VirtioDevice
   readonly #irq: (level: boolean) => void
-  #deviceFeaturesSelect = 0
-  #driverFeaturesSelect = 0
-  #queueSelect = 0
+  readonly #selection: Selection
   #causes = 0
 
   constructor(device: VirtioDevice, irq: (level: boolean) => void) {
     this.name = `${device.model.name} (virtio-mmio)`
     this.device = device
+    this.#selection = new Selection(device)
     this.#irq = irq
     device.onInterrupt = queue => {
       this.#causes |= queue === undefined ? CAUSE.CONFIGURATION : CAUSE.QUEUE
@@ -48,9 +48,9 @@ export class VirtioMmio implements MmioDevice {
       case OFFSET.Version: return VERSION
       case OFFSET.DeviceID: return device.model.deviceId
       case OFFSET.VendorID: return VENDOR
-      case OFFSET.DeviceFeatures: return device.featureWord(this.#deviceFeaturesSelect)
-      case OFFSET.QueueSizeMax: return this.#queue?.maximum ?? 0
-      case OFFSET.QueueReady: return this.#queue?.ready === true ? 1 : 0
+      case OFFSET.DeviceFeatures: return this.#selection.offeredWord
+      case OFFSET.QueueSizeMax: return this.#selection.chosenQueue?.maximum ?? 0
+      case OFFSET.QueueReady: return this.#selection.chosenQueue?.ready === true ? 1 : 0
       case OFFSET.InterruptStatus: return this.#causes
       case OFFSET.Status: return device.status
       case OFFSET.ConfigGeneration: return device.generation
@@ -66,12 +66,12 @@ export class VirtioMmio implements MmioDevice {
       return true
     }
     if (size !== 4) return true
-    const queue = this.#queue
+    const queue = this.#selection.chosenQueue
     switch (offset) {
-      case OFFSET.DeviceFeaturesSel: this.#deviceFeaturesSelect = value; break
-      case OFFSET.DriverFeaturesSel: this.#driverFeaturesSelect = value; break
-      case OFFSET.DriverFeatures: device.acceptFeatures(this.#driverFeaturesSelect, value); break
-      case OFFSET.QueueSel: this.#queueSelect = value; break
+      case OFFSET.DeviceFeaturesSel: this.#selection.deviceFeatures = value; break
+      case OFFSET.DriverFeaturesSel: this.#selection.driverFeatures = value; break
+      case OFFSET.DriverFeatures: this.#selection.accept(value); break
+      case OFFSET.QueueSel: this.#selection.queue = value; break
       case OFFSET.QueueReady: if (queue !== undefined) device.setReady(queue, (value & 1) !== 0); break
       case OFFSET.QueueNotify: device.notify(value); break
       case OFFSET.InterruptACK:
@@ -88,8 +88,6 @@ export class VirtioMmio implements MmioDevice {
     return true
   }
 
-  get #queue(): Virtqueue | undefined { return this.device.queues[this.#queueSelect] }
-
   #lower(): void {
     this.#causes = 0
     this.#irq(false)
@@ -97,19 +95,17 @@ export class VirtioMmio implements MmioDevice {
 
   reset(): void {
     this.device.reset()
-    this.#deviceFeaturesSelect = this.#driverFeaturesSelect = this.#queueSelect = 0
+    this.#selection.reset()
     this.#lower()
   }
 
   save(): unknown {
-    return { deviceFeaturesSelect: this.#deviceFeaturesSelect, driverFeaturesSelect: this.#driverFeaturesSelect, queueSelect: this.#queueSelect, causes: this.#causes, device: this.device.save() }
+    return { selection: this.#selection.save(), causes: this.#causes, device: this.device.save() }
   }
 
   restore(state: unknown): void {
     const fields = fieldsOf(state, this.name)
-    this.#deviceFeaturesSelect = integerIn(fields, 'deviceFeaturesSelect', 0xffff_ffff)
-    this.#driverFeaturesSelect = integerIn(fields, 'driverFeaturesSelect', 0xffff_ffff)
-    this.#queueSelect = integerIn(fields, 'queueSelect', 0xffff_ffff)
+    this.#selection.restore(fields['selection'])
     this.#causes = integerIn(fields, 'causes', 3)
     this.device.restore(fields['device'])
     this.#irq(this.#causes !== 0)
@@ -129,8 +125,7 @@ function writeQueue(queue: Virtqueue, offset: number, value: number): void {
 }
 
 /** A slot without a device: device ID 0 (4.2.3.1.1). */
-export const EMPTY_SLOT: Pick<MmioDevice, 'read' | 'write'> = {
-  read: offset => EMPTY_REGISTERS.get(offset) ?? 0,
-  write: () => true,
+export function emptySlot(version: 1 | 2): Pick<MmioDevice, 'read' | 'write'> {
+  const registers: ReadonlyMap<number, number> = new Map([[OFFSET.Magic, MAGIC], [OFFSET.Version, version], [OFFSET.DeviceID, 0], [OFFSET.VendorID, VENDOR]])
+  return { read: offset => registers.get(offset) ?? 0, write: () => true }
 }
-const EMPTY_REGISTERS: ReadonlyMap<number, number> = new Map([[OFFSET.Magic, MAGIC], [OFFSET.Version, VERSION], [OFFSET.DeviceID, 0], [OFFSET.VendorID, VENDOR]])

@@ -7,6 +7,7 @@ export interface DeviceSide {
   readonly queues: readonly Virtqueue[]
   /** DRIVER_OK is set and the device is not broken. */
   readonly isLive: boolean
+  readonly isLegacy: boolean
   /** Whether this feature bit has been negotiated. */
   has(bit: number): boolean
   /** The configuration space has changed: tells the driver. */

@@ -9,8 +9,8 @@ const QUEUE_SIZE = 256
 const RECEIVE = 0, TRANSMIT = 1
 const FEATURE = { MAC: 5, STATUS: 16 } as const
 const LINK_UP = 1
-/** struct virtio_net_hdr with num_buffers (5.1.6). */
-const HEADER = 12
+/** struct virtio_net_hdr with num_buffers (5.1.6); of the legacy interface without (5.1.6.1). */
+const HEADER = 12, LEGACY_HEADER = 10
 const NUM_BUFFERS = 10
 const LARGEST_FRAME = 1514 + 4
 /** For a guest that takes none: the rest is lost, as on a wire. */
@@ -37,11 +37,13 @@ export class VirtioNetwork implements VirtioModel {
 
   attach(device: DeviceSide): void { this.#device = device }
 
+  get #header(): number { return this.#device.isLegacy ? LEGACY_HEADER : HEADER }
+
   notified(queue: number): void {
     if (queue === TRANSMIT) {
       this.#device.queues[TRANSMIT]!.serve(chain => {
         // A frame that is too long for the link is lost.
-        if (chain.readableBytes > HEADER && chain.readableBytes <= HEADER + LARGEST_FRAME) this.#network.send(chain.bytes(HEADER, LARGEST_FRAME))
+        if (chain.readableBytes > this.#header && chain.readableBytes <= this.#header + LARGEST_FRAME) this.#network.send(chain.bytes(this.#header, LARGEST_FRAME))
         return 0
       })
     }
@@ -60,10 +62,10 @@ export class VirtioNetwork implements VirtioModel {
       for (let frame = this.#waiting[0]; frame !== undefined; frame = this.#waiting[0]) {
         const chain = queue.take()
         if (chain === undefined) break
-        if (chain.writableBytes < HEADER + frame.length) return this.#device.broken(`a buffer of ${chain.writableBytes} bytes to receive into`)
-        const bytes = new Uint8Array(HEADER + frame.length)
-        bytes[NUM_BUFFERS] = 1
-        bytes.set(frame, HEADER)
+        if (chain.writableBytes < this.#header + frame.length) return this.#device.broken(`a buffer of ${chain.writableBytes} bytes to receive into`)
+        const bytes = new Uint8Array(this.#header + frame.length)
+        if (!this.#device.isLegacy) bytes[NUM_BUFFERS] = 1
+        bytes.set(frame, this.#header)
         this.#waiting.shift()
         queue.give(chain, chain.write(0, bytes))
       }
