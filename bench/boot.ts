@@ -3,14 +3,13 @@
  * command line. CPU seconds of whole processes, start-up and background compilation included. At EL1 on v8.0 (cortex-a57 there).
  */
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { cacheFolder } from '../src/cli/debian/cache.ts'
 import { parseDebianName } from '../src/cli/debian/name.ts'
 import { initramfsPath, kernelPath, storedKernel } from '../src/cli/debian/store.ts'
 import { NODE_ENVIRONMENT, childrenSeconds, haveQemu } from './process-time.ts'
+import { programOf } from './program.ts'
 import { type BenchResult, type BenchRow, geometricMean, median, spreadOf } from './result.ts'
 
-const program = fileURLToPath(new URL('./debian-run.ts', import.meta.url))
 const BOOTARGS = 'console=ttyAMA0 earlycon do=boot'
 
 export interface DebianFiles { readonly kernel: string, readonly initramfs: string }
@@ -26,7 +25,7 @@ export interface DebianRun { readonly cpuSeconds: number, readonly mainSeconds: 
 
 /** One process that boots and ends by power-off. */
 export function nidusDebian({ kernel, initramfs }: DebianFiles, profile: string, bootargs: string, translate: boolean): DebianRun {
-  const run = spawnSync(process.execPath, ['--no-warnings', program, kernel, initramfs, profile, bootargs, '', translate ? 'on' : 'off'], { encoding: 'utf8', maxBuffer: 2 ** 28, env: NODE_ENVIRONMENT })
+  const run = spawnSync(process.execPath, ['--no-warnings', programOf('debian-run'), kernel, initramfs, profile, bootargs, '', translate ? 'on' : 'off'], { encoding: 'utf8', maxBuffer: 2 ** 28, env: NODE_ENVIRONMENT })
   if (run.status !== 0) throw new Error(run.stderr)
   return JSON.parse(run.stdout) as DebianRun
 }

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import { type DebianFiles, debianFiles, nidusDebian, qemuDebian } from './boot.ts'
 import { cpioOf } from './cpio.ts'
 import { NODE_ENVIRONMENT, childrenSeconds, haveQemu } from './process-time.ts'
+import { programOf } from './program.ts'
 import { geometricMean, median, spreadOf, type BenchResult, type BenchRow } from './result.ts'
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
@@ -33,7 +34,7 @@ function bareImage(directory: string, row: number, rounds: number): string {
 }
 
 export function nidusBare(image: string, translate: boolean): Measured & { readonly checksum: string } {
-  const run = spawnSync(process.execPath, ['--no-warnings', path('./cpu-run.ts'), image, translate ? 'on' : 'off'], { encoding: 'utf8', env: NODE_ENVIRONMENT })
+  const run = spawnSync(process.execPath, ['--no-warnings', programOf('cpu-run'), image, translate ? 'on' : 'off'], { encoding: 'utf8', env: NODE_ENVIRONMENT })
   if (run.status !== 0) throw new Error(run.stderr)
   return JSON.parse(run.stdout) as Measured & { readonly checksum: string }
 }

@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { debianFiles } from './boot.ts'
 import { NODE_ENVIRONMENT } from './process-time.ts'
+import { programSource } from './program.ts'
 import type { BenchResult, BenchRow } from './result.ts'
 
 interface Node { readonly id: number, readonly callFrame: { readonly functionName: string, readonly url: string }, readonly children?: readonly number[] }
@@ -44,7 +44,7 @@ export function profileBench(): BenchResult {
   const folder = mkdtempSync(join(tmpdir(), 'nidus-profile-'))
   try {
     const { kernel, initramfs } = debianFiles('debian:6.12')
-    const program = fileURLToPath(new URL('./debian-run.ts', import.meta.url))
+    const program = programSource('debian-run')
     const run = spawnSync(process.execPath, ['--no-warnings', '--cpu-prof', '--cpu-prof-interval', '500', `--cpu-prof-dir=${folder}`, program, kernel, initramfs, 'v8.0', 'console=ttyAMA0 earlycon do=boot', '', 'on'], { encoding: 'utf8', maxBuffer: 2 ** 28, env: NODE_ENVIRONMENT })
     if (run.status !== 0) throw new Error(run.stderr)
     const { translation } = JSON.parse(run.stdout) as { readonly translation: Readonly<Record<string, number>> }

@@ -1,12 +1,12 @@
 /** One process of `npm run bench -- switch`: the hypercall loop of a nested VM on v8.3, nVHE, GICv2, counting and charging on. */
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { packageFile } from '../src/cli/package-files.ts'
 import { neve2017 } from '../src/lab/cost-models.ts'
 import { createMachine } from '../src/machine/machine.ts'
 import { createL0 } from '../src/vmm/index.ts'
 
 const [policy = 'lazy', operations = '8000'] = process.argv.slice(2)
-const built = (name: string): Uint8Array => readFileSync(fileURLToPath(new URL(`../guests/built/${name}`, import.meta.url)))
+const built = (name: string): Uint8Array => readFileSync(packageFile(`guests/built/${name}`))
 
 const machine = createMachine({
   board: 'moonshot', gic: 2, smp: 2, memBytes: 192 * 2 ** 20, profile: 'v8.3', costs: neve2017, hash: false,

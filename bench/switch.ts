@@ -1,14 +1,13 @@
 /** `npm run bench -- switch`: trapped register accesses (L1 to L0 and back) per CPU second of the whole process, by L0's policy. */
 import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { NODE_ENVIRONMENT } from './process-time.ts'
+import { programOf } from './program.ts'
 import { median, spreadOf, type BenchResult, type BenchRow } from './result.ts'
-
-const program = fileURLToPath(new URL('./switch-run.ts', import.meta.url))
 
 export function switchBench(operations: number, repeat: number): BenchResult {
   const rows = (['lazy', 'split'] as const).map((policy): BenchRow => {
     const runs = Array.from({ length: repeat }, () => {
-      const run = spawnSync(process.execPath, ['--no-warnings', program, policy, String(operations)], { encoding: 'utf8' })
+      const run = spawnSync(process.execPath, ['--no-warnings', programOf('switch-run'), policy, String(operations)], { encoding: 'utf8', env: NODE_ENVIRONMENT })
       if (run.status !== 0) throw new Error(run.stderr)
       return JSON.parse(run.stdout) as { traps: number, cpuSeconds: number }
     })

@@ -4,20 +4,20 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import * as module from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
-// A checkout runs the TypeScript sources (Node 26 strips types); the published package has dist/.
+// The published package has dist/; a checkout builds the same when its sources have changed, or runs them as they are (Node 26 strips types).
 const built = join(here, '..', 'dist', 'cli.js')
 const source = join(here, '..', 'src', 'cli', 'main.ts')
 const fromSource = existsSync(source)
 const isNewEnough = fromSource ? major >= 26 : major > 22 || (major === 22 && minor >= 12)
 
 if (isNewEnough) {
-  // Stripped and compiled sources are kept from run to run: half of the time to start.
+  // Compiled code is kept from run to run.
   module.enableCompileCache?.()
-  const { main } = await import(fromSource ? source : built)
+  const { main } = await import(pathToFileURL(fromSource ? await builtOfSource() ?? source : built).href)
   await main(process.argv.slice(2))
 } else {
   const node = newerNode()
@@ -27,6 +27,12 @@ if (isNewEnough) {
   }
   const child = spawnSync(node, ['--no-warnings', fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
   process.exit(child.status ?? (child.signal === 'SIGINT' ? 130 : 5))
+}
+
+/** scripts/ is not in the package. */
+async function builtOfSource() {
+  const scripts = await import('../scripts/built.js')
+  return (await scripts.built(['src/cli/main.ts']))?.[0]
 }
 
 /** The `node` package's binary, if it is installed. */

@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 import { node, root } from './setup.js'
 
-/** Code without declarations, in about half a second. `folder`, which is emptied: default dist. `only`: 'cli' or 'index' instead of both. */
-export async function bundle({ folder = join(root, 'dist'), only } = {}) {
+const PACKAGE = { cli: join(root, 'src/cli/main.ts'), index: join(root, 'src/index.ts') }
+
+/** Code without declarations, in about half a second. `folder`, which is emptied: default dist. `entries`: source by name of the built file. */
+export async function bundle({ folder = join(root, 'dist'), entries = PACKAGE } = {}) {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const entries = { cli: join(root, 'src/cli/main.ts'), index: join(root, 'src/index.ts') }
   const build = await rolldown({
-    input: only === undefined ? entries : { [only]: entries[only] },
+    input: entries,
     platform: 'node',
     transform: { target: 'node22.12' },
     external: id => id.startsWith('node:') || Object.keys(dependencies).some(name => id === name || id.startsWith(`${name}/`)),
