@@ -49,6 +49,7 @@ class Session {
   readonly #open: OpenCharacter[] = []
   #testExit: number | undefined
   #machine: Machine | undefined
+  #gdb: GdbServer | undefined
 
   constructor(c: Configuration, started: Started, flash: ReturnType<typeof flashImages>) {
     this.#c = c
@@ -80,7 +81,8 @@ class Session {
       this.#machine?.interrupt()
     })
     this.#open.push(open)
-    return open
+    // What GDB goes back over has been printed when it happened first.
+    return { write: bytes => { if (this.#gdb?.replaying !== true) open.write(bytes) }, close: open.close }
   }
 
   async #once(): Promise<number | 'reset'> {
@@ -97,7 +99,7 @@ class Session {
       ...(semihosting.enabled ? {
         semihosting: {
           commandLine: semihosting.arguments.length > 0 ? semihosting.arguments.join(' ') : [c.kernel, c.append].filter(text => text !== undefined).join(' '), userSpace: semihosting.userSpace,
-          output: semihosting.chardev === undefined ? (bytes: Uint8Array) => { process.stderr.write(bytes) } : this.#character(characterOf(c, '-semihosting-config', semihosting.chardev)).write,
+          output: this.#character(semihosting.chardev === undefined ? { kind: 'stderr' } : characterOf(c, '-semihosting-config', semihosting.chardev)).write,
           ...(semihosting.folder === undefined ? {} : { files: semihostingFiles(semihosting.folder) }),
         },
       } : {}),
@@ -110,7 +112,7 @@ class Session {
       return EXIT.done
     }
     devices.network?.attach(event => { machine.post({ ...event, device: 'network0' }) })
-    const gdb = c.gdb === undefined ? undefined : await GdbServer.listen({ machine, address: c.gdb, wait: c.wait, say, symbolAt: pc => started.elf?.symbolize(pc) })
+    const gdb = this.#gdb = c.gdb === undefined ? undefined : await GdbServer.listen({ machine, address: c.gdb, wait: c.wait, say, symbolAt: pc => started.elf?.symbolize(pc) })
     try {
       return await this.#toTheEnd(machine, devices.typed ?? 'uart0', new Pace(devices.network === undefined ? [] : [devices.network]), gdb)
     } finally {
