@@ -1,11 +1,11 @@
-// `npm run suite -- boots|nested ...`: sets up what is missing, then runs a suite of scripts/suite-*.ts with Node 26.
+// `npm run suite -- boots|nested|qemu-l1 ...`: sets up what is missing, then runs a suite of scripts/suite-*.ts with Node 26.
 import { runNode, setUp } from './setup.js'
 
-const SUITES = ['boots', 'nested']
+const SUITES = { boots: 'boots', nested: 'nested', 'qemu-l1': 'qemu-in-l1' }
 const [name, ...options] = process.argv.slice(2)
-if (!SUITES.includes(name)) {
-  process.stderr.write(`usage: npm run suite -- ${SUITES.join('|')} [options]; the options stand at the head of scripts/suite-NAME.ts\n`)
+if (!Object.hasOwn(SUITES, name ?? '')) {
+  process.stderr.write(`usage: npm run suite -- ${Object.keys(SUITES).join('|')} [options]; the options stand at the head of scripts/suite-*.ts\n`)
   process.exit(2)
 }
 setUp()
-process.exit(runNode([`scripts/suite-${name}.ts`, ...options]))
+process.exit(runNode([`scripts/suite-${SUITES[name]}.ts`, ...options]))

@@ -157,6 +157,23 @@ export class DebianSuite {
     return { name: record.name, version: record.version, file, bytes: statSync(file).size, sha256: sha256(readFileSync(file)) }
   }
 
+  /** The .debs of these packages and of all that they depend on (not what they recommend), downloaded where they are not in the cache. */
+  async downloadWithDependencies(names: readonly string[]): Promise<PackageFile[]> {
+    const install = ['-q', '-y', '--no-install-recommends', 'install', ...names], what = names.join(', ')
+    const packages = parseInstallations(await this.#apt('apt-get', ['--simulate', ...install], what))
+    mkdirSync(join(this.#packages, 'partial'), { recursive: true })
+    const files = packages.map(each => ({ ...each, file: join(this.#packages, `${each.name}_${each.version.replaceAll(':', '%3a')}_${each.architecture}.deb`) }))
+    const missing = files.filter(({ file }) => !existsSync(file)).length
+    if (missing > 0) {
+      this.#progress(`${missing} packages for ${what}`)
+      await this.#apt('apt-get', ['-o', `Dir::Cache::archives=${this.#packages}`, '--download-only', ...install], what)
+    }
+    return files.map(({ name, version, file }) => {
+      if (!existsSync(file)) throw new BadInput(name, 'apt-get left no package file')
+      return { name, version, file, bytes: statSync(file).size, sha256: sha256(readFileSync(file)) }
+    })
+  }
+
   async #fetch(record: PackageRecord, file: string): Promise<void> {
     // A folder of this call's own: somebody else may fetch the same.
     const incoming = mkdtempSync(join(this.#packages, 'incoming-'))
@@ -189,4 +206,9 @@ export function parseRecord(text: string): PackageRecord | undefined {
     name: field('Package'), version: field('Version'), bytes: Number(field('Size') || 0),
     depends: field('Depends').split(/\s*,\s*/).filter(entry => entry !== '').map(entry => entry.split(/[\s|(]/)[0]!),
   }
+}
+
+/** What `apt-get --simulate install` says that it would install. */
+export function parseInstallations(text: string): { readonly name: string, readonly version: string, readonly architecture: string }[] {
+  return [...text.matchAll(/^Inst ([^\s:]+)\S*(?: \[[^\]]*\])? \((\S+) [^\n]*\[(\w+)\]\)/gm)].map(([, name, version, architecture]) => ({ name: name!, version: version!, architecture: architecture! }))
 }

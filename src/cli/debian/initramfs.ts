@@ -13,7 +13,7 @@ const file = (path: string, content: Uint8Array | string, mode?: number): CpioEn
   ({ kind: 'file', path, bytes: typeof content === 'string' ? encoder.encode(content) : content, ...(mode === undefined ? {} : { mode }) })
 
 /** Every folder above the paths, outer ones first. */
-function folders(paths: readonly string[]): CpioEntry[] {
+export function folders(paths: readonly string[]): CpioEntry[] {
   const all = new Set(paths.flatMap(path => path.split('/').slice(0, -1).map((_, i, parts) => parts.slice(0, i + 1).join('/'))))
   return [...all].sort().map(path => ({ kind: 'folder', path }))
 }
