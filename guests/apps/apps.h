@@ -4,6 +4,7 @@
 #include "types.h"
 
 enum {
+    SYS_ioctl = 29,
     SYS_mkdirat = 34,
     SYS_unlinkat = 35,
     SYS_openat = 56,
@@ -38,7 +39,7 @@ s64 system_call(u64 number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 #define sys(name, ...) SYSTEM_CALL(SYS_##name, __VA_ARGS__, 0, 0, 0, 0, 0, 0)
 
 /* Markers are HINT #126 with X0 = (16 + load) << 8 | phase: a NOP elsewhere. */
-enum load { HACKBENCH, KERNBENCH };
+enum load { HACKBENCH, KERNBENCH, TCP_RR, TCP_STREAM, TCP_MAERTS, MEMCACHED };
 enum phase { BEGIN = 1, END = 2 };
 extern bool measuring;
 static ALWAYS_INLINE void marker(enum load load, enum phase phase)
@@ -56,6 +57,10 @@ s64 fork(void);
 u64 wait_for_child(void);
 void hackbench(const u64 *numbers);
 void kernbench(const u64 *numbers);
+void tcp_rr(const u64 *numbers);
+void tcp_stream(const u64 *numbers);
+void tcp_maerts(const u64 *numbers);
+void memcached(const u64 *numbers);
 u64 compile(u64 number, u64 lines);
 void print(const char *text, u64 a, u64 b, u64 c);
 u64 number_at(const char **text);

@@ -1,6 +1,7 @@
 /*
  * Process 1 of a Linux kernel: runs the loads that stand behind `--` on the kernel's command line, each between two markers, and powers the machine
- * off. `hackbench=GROUPS,PAIRS,LOOPS`, `kernbench=FILES,JOBS,LINES`, and `repeat=N` for those behind it. Each load runs once before, unmarked: memory
+ * off. `hackbench=GROUPS,PAIRS,LOOPS`, `kernbench=FILES,JOBS,LINES`,
+ * `tcp_rr=TRANSACTIONS,BYTES`, `tcp_stream=KIB`, `tcp_maerts=KIB`, `memcached=CONNECTIONS,REQUESTS`, and `repeat=N` for those behind it. Each load runs once before, unmarked: memory
  * that nobody has used yet is a page fault at every level. What is printed does not depend on where it runs.
  */
 #include "apps.h"
@@ -101,7 +102,9 @@ u64 number_at(const char **text)
 
 static void run(const char *word)
 {
-    static const struct { const char *name; void (*function)(const u64 *); } loads[] = { { "hackbench=", hackbench }, { "kernbench=", kernbench } };
+    static const struct { const char *name; usize numbers; void (*function)(const u64 *); } loads[] = {
+        { "hackbench=", 3, hackbench }, { "kernbench=", 3, kernbench }, { "tcp_rr=", 2, tcp_rr }, { "tcp_stream=", 1, tcp_stream }, { "tcp_maerts=", 1, tcp_maerts }, { "memcached=", 2, memcached },
+    };
 
     if (!strncmp(word, "repeat=", 7)) {
         word += 7;
@@ -111,13 +114,16 @@ static void run(const char *word)
     for (usize i = 0; i < ARRAY_SIZE(loads); i++) {
         usize length = strlen(loads[i].name);
         const char *text = word + length;
-        u64 numbers[3];
+        u64 numbers[3] = { 0 };
 
         if (strncmp(word, loads[i].name, length))
             continue;
-        for (usize n = 0; n < 3; n++)
+        for (usize n = 0; n < loads[i].numbers; n++) {
             numbers[n] = number_at(&text);
-        if (!numbers[0] || !numbers[1] || !numbers[2] || *text)
+            if (!numbers[n])
+                fail(word, 0);
+        }
+        if (*text)
             fail(word, 0);
         for (u64 n = 0; n <= repeat; n++) {
             measuring = n > 0;

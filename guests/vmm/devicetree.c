@@ -92,7 +92,7 @@ static void uart(struct fdt_writer *w)
 
 static void virtio(struct fdt_writer *w, const struct vm *vm)
 {
-    static const char *const names[VIRTIO_SLOTS] = { "virtio_mmio@a000000", "virtio_mmio@a000200" };
+    static const char *const names[VIRTIO_SLOTS] = { "virtio_mmio@a000000", "virtio_mmio@a000200", "virtio_mmio@a000400" };
 
     for (u32 i = 0; i < VIRTIO_SLOTS; i++) {
         if (!vm->virtio[i])

@@ -1,5 +1,5 @@
 /*
- * Options, and what has to be done as process 1. Options are words: kernel=FILE initrd=FILE disk=FILE append=TEXT vcpus=N memory=MEGABYTES gic=2|3 hvc el2 e2h0,
+ * Options, and what has to be done as process 1. Options are words: kernel=FILE initrd=FILE disk=FILE append=TEXT vcpus=N memory=MEGABYTES gic=2|3 hvc net el2 e2h0,
  * with or without dashes before them; on a kernel's command line they stand behind `--`.
  */
 #include "string.h"
@@ -77,6 +77,8 @@ static void option(struct options *o, const char *word)
         o->gic = (u32)number_of(value);
     else if (!strcmp(word, "hvc"))
         o->hvc = true;
+    else if (!strcmp(word, "net"))
+        o->network = true;
     else if (!strcmp(word, "el2"))
         o->el2 = true;
     else if (!strcmp(word, "e2h0"))

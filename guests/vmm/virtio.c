@@ -9,6 +9,8 @@ enum {
 };
 enum { STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_NEEDS_RESET = 64 };
 enum { DESCRIPTOR_NEXT = 1, DESCRIPTOR_WRITE = 2 };
+#define AVAIL_NO_INTERRUPT 1
+#define USED_NO_NOTIFY 1
 #define USED_BUFFER 1
 #define CONFIG_CHANGE 2
 #define FEATURE_VERSION_1 BIT(32)
@@ -97,15 +99,28 @@ void virtio_give(struct virtio_device *device, u32 index, u16 request, u32 writt
 {
     struct virtqueue *q = &device->queue[index];
     u16 *used = (u16 *)guest_memory(device->vm, q->device, 6 + 8 * (u64)q->size);
+    const u16 *available = (const u16 *)guest_memory(device->vm, q->driver, 6 + 2 * (u64)q->size);
     u32 entry[2] = { request, written };
 
-    if (!used || (q->device & 3)) {
+    if (!used || !available || (q->device & 3)) {
         broken(device);
         return;
     }
     memcpy(used + 2 + 4 * (used[1] % q->size), entry, sizeof(entry));
     __atomic_store_n(&used[1], (u16)(used[1] + 1), __ATOMIC_RELEASE);
-    interrupt(device, USED_BUFFER);
+    /* A driver that is looking at the ring says so; it looks once more after it has taken that back. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!(__atomic_load_n(&available[0], __ATOMIC_RELAXED) & AVAIL_NO_INTERRUPT))
+        interrupt(device, USED_BUFFER);
+}
+
+void virtio_silence(struct virtio_device *device, u32 index)
+{
+    struct virtqueue *q = &device->queue[index];
+    u16 *used = (u16 *)guest_memory(device->vm, q->device, 6 + 8 * (u64)q->size);
+
+    if (q->ready && used && !(q->device & 3))
+        __atomic_store_n(&used[0], USED_NO_NOTIFY, __ATOMIC_RELAXED);
 }
 
 static void reset(struct virtio_device *device)
@@ -228,4 +243,6 @@ void virtio_start(struct vm *vm)
         plug(vm, 0, block_device(vm, vm->options.disk));
     if (vm->options.hvc)
         plug(vm, 1, console_device(vm));
+    if (vm->options.network)
+        plug(vm, 2, network_device(vm));
 }

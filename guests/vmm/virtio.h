@@ -1,4 +1,4 @@
-/* Virtio 1.2 over MMIO (version 2 of the transport): what the VM's block device and its console share. */
+/* Virtio 1.2 over MMIO (version 2 of the transport): what the VM's block device, its console and its network card share. */
 #ifndef VMM_VIRTIO_H
 #define VMM_VIRTIO_H
 #include "vmm.h"
@@ -46,6 +46,10 @@ void virtio_give(struct virtio_device *device, u32 index, u16 request, u32 writt
 /* Whether the driver runs. */
 bool virtio_running(const struct virtio_device *device);
 
+/* The driver need not say that there is something in this queue. */
+void virtio_silence(struct virtio_device *device, u32 index);
+
 struct virtio_device *block_device(struct vm *vm, const char *file);
 struct virtio_device *console_device(struct vm *vm);
+struct virtio_device *network_device(struct vm *vm);
 #endif

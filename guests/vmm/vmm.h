@@ -13,7 +13,7 @@
 #define UART_SIZE 0x1000UL
 #define UART_SPI 1
 #define MAX_VCPUS 4
-#define VIRTIO_SLOTS 2
+#define VIRTIO_SLOTS 3
 #define MAINTENANCE_PPI 9
 
 struct options {
@@ -28,6 +28,8 @@ struct options {
     bool el2, e2h0;
     /* A virtio console beside the PL011. */
     bool hvc;
+    /* A network card that is eth0 of this kernel. */
+    bool network;
 };
 
 /* How often KVM_RUN returned to us. */

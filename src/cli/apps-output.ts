@@ -11,8 +11,8 @@ export function appTables(rows: readonly AppRow[], kernel: string, costModel: st
   return [
     `Application loads on ${kernel} at every level: time relative to native (NEVE, SOSP 2017, Figure 2, scaled down).`, '', tables.join('\n\n'), '',
     ...APPS.map(app => `${app}: ${PARAMETERS[app].here}. The paper: ${PARAMETERS[app].paper}.`),
-    `Means of ${rows[0]?.runs ?? 0} runs in one boot. 2 CPUs at every level (the paper: 4), no network. Time is modelled (cost model ${costModel}), fitted to single-level microbenchmarks alone: caches, TLBs and memory`,
-    'are not in it. The bars of Figure 2 are not published as numbers; nothing is set beside them.',
+    `Means of ${[...new Set(rows.map(({ runs }) => runs))].join(' or ')} runs in one boot. 2 CPUs, 4 in a guest hypervisor (the paper: 4 and 6). Time is modelled (cost model ${costModel}), fitted to single-level microbenchmarks alone: caches, TLBs and memory`,
+    'are not in it. The bars of Figure 2 are not published as numbers; what is known of them stands beside these in docs/paper.md.',
   ].join('\n')
 }
 
@@ -23,6 +23,6 @@ export function appChart(rows: readonly AppRow[], kernel: string, costModel: str
     series: configurationsOf(rows).map(configuration => ({
       name: appConfigurationName(configuration), values: apps.map(app => rows.find(row => row.app === app && appConfigurationName(row.configuration) === appConfigurationName(configuration))?.overhead ?? null),
     })),
-    notes: [...apps.map(app => `${app}: ${PARAMETERS[app].here}`), `${kernel} at every level, 2 CPUs, cost model ${costModel}`],
+    notes: [...apps.map(app => `${app}: ${PARAMETERS[app].here}`), `${kernel} at every level, 2 CPUs (a guest hypervisor 4), cost model ${costModel}`],
   })
 }

@@ -75,6 +75,8 @@ export interface NetworkPlug extends Common {
   readonly mac?: string
   readonly host: HostNetwork
   readonly forwards?: readonly PortForward[]
+  /** TCP acknowledges as a host's stack does, every second segment or with data. Default: at once. */
+  readonly delayedAcknowledgements?: boolean
 }
 
 export type Plug = BlockPlug | ConsolePlug | EntropyPlug | SharePlug | NetworkPlug

@@ -74,6 +74,6 @@ function modelOf(plug: Plug, number: number, console: (byte: number) => void): V
     case 'console': return new VirtioConsole(plug.output ?? (bytes => { for (const byte of bytes) console(byte) }))
     case 'entropy': return new VirtioEntropy(plug.seed)
     case 'share': return new VirtioShare(plug.tag, plug.files)
-    case 'network': return new VirtioNetwork({ mac: plug.mac ?? `52:54:00:12:34:${(0x56 + number).toString(16)}`, host: plug.host, forwards: plug.forwards ?? [] })
+    case 'network': return new VirtioNetwork({ mac: plug.mac ?? `52:54:00:12:34:${(0x56 + number).toString(16)}`, host: plug.host, forwards: plug.forwards ?? [], delayedAcknowledgements: plug.delayedAcknowledgements })
   }
 }

@@ -5,15 +5,16 @@
 import type { CostModel } from '../arch/cost.ts'
 import type { ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
-import { createMachine } from '../machine/machine.ts'
+import { createMachine, type Machine } from '../machine/machine.ts'
 import type { TraceEvent } from '../trace/event.ts'
 import { createL0 } from '../vmm/index.ts'
 import { neve2017 } from './cost-models.ts'
+import { NetworkPeer } from './network-peer.ts'
 import { LINUX_QUIET, vmmBootargs, vmmInitramfs } from './linux.ts'
 import type { GuestKind } from './paper.ts'
 
 /** In the order of their markers: value = (16 + n) << 8 | phase, 1 begin and 2 end. */
-export const APPS = ['hackbench', 'kernbench'] as const
+export const APPS = ['hackbench', 'kernbench', 'tcp_rr', 'tcp_stream', 'tcp_maerts', 'memcached'] as const
 export type App = (typeof APPS)[number]
 const FIRST_MARKER = 16
 const PHASE = { begin: 1, end: 2 } as const
@@ -21,11 +22,17 @@ const PHASE = { begin: 1, end: 2 } as const
 /** What the paper ran (neve-paper.md 2.2), and what is run here; words of the command line of `guests/apps`. */
 export const PARAMETERS: Readonly<Record<App, { readonly words: string, readonly here: string, readonly paper: string }>> = {
   hackbench: { words: 'hackbench=2,4,40', here: '2 groups of 4 senders and 4 receivers, 40 loops, Unix sockets', paper: '100 groups of 20 and 20, 500 loops' },
+  tcp_rr: { words: 'tcp_rr=40,1', here: '40 transactions of 1 byte each way', paper: 'netperf TCP_RR, 1 byte each way, 10 s' },
+  tcp_stream: { words: 'tcp_stream=256', here: '256 KiB from the client', paper: 'netperf TCP_STREAM, 10 s' },
+  tcp_maerts: { words: 'tcp_maerts=256', here: '256 KiB to the client', paper: 'netperf TCP_MAERTS, 10 s' },
+  memcached: { words: 'memcached=16,10', here: '16 connections with 10 requests each, a SET and ten GETs of 32 bytes, a server of our own with one thread', paper: 'memtier_benchmark: 200 connections with 10,000 requests each, the same mixture' },
   kernbench: { words: 'kernbench=12,2,512', here: '12 files of 512 lines by a compiler of our own, 2 at a time', paper: 'Linux 3.17, allnoconfig, make -j' },
 }
 
 /** Runs of each load that are measured, after one that is not: how two CPUs share a short load is partly chance. */
-const REPEAT = 8
+const REPEAT = 8, NETWORK_REPEAT = 3
+const LOCAL: ReadonlySet<App> = new Set(['hackbench', 'kernbench'])
+const wordsOf = (local: boolean): string => `repeat=${local ? REPEAT : NETWORK_REPEAT} ${APPS.filter(app => LOCAL.has(app) === local).map(app => PARAMETERS[app].words).join(' ')}`
 
 export interface AppConfiguration {
   readonly system: 'native' | 'vm' | 'nested'
@@ -57,6 +64,8 @@ export interface AppImages {
   readonly kernel: Uint8Array
   readonly vmm: Uint8Array
   readonly apps: Uint8Array
+  /** The kernel's modules for a virtio-mmio network card, in the order of loading; without them the loads with a network are left out. */
+  readonly modules: readonly Uint8Array[]
 }
 
 export interface AppResult {
@@ -81,6 +90,8 @@ export interface AppMeasurement {
 const MIB = 2 ** 20
 /** The paper's innermost system has four. */
 const CPUS = 2
+/** A guest hypervisor has two more than its VM, as in the paper. */
+const L1_CPUS = CPUS + 2
 const PES = 8
 const MEMORY = { guest: 192 * MIB, l1: 448 * MIB, l0: 64 * MIB, reserved: 32 * MIB } as const
 const MOST_INSTRUCTIONS = 40_000_000_000
@@ -120,25 +131,30 @@ export interface MeasureAppsOptions {
 }
 
 /** Throws an Error when a load did not run to its end. */
-export function measureApps({ system, arch, guest, gic }: AppConfiguration, { kernel, vmm, apps }: AppImages, options: MeasureAppsOptions = {}): AppMeasurement {
+export function measureApps({ system, arch, guest, gic }: AppConfiguration, { kernel, vmm, apps, modules }: AppImages, options: MeasureAppsOptions = {}): AppMeasurement {
   const timer = new LoadTimer(), bytes: number[] = []
   const print = (byte: number): void => {
     bytes.push(byte)
     options.console?.(byte)
   }
-  const append = `${LINUX_QUIET} -- ${options.words ?? [`repeat=${REPEAT}`, ...APPS.map(app => PARAMETERS[app].words)].join(' ')}`
-  const initrd = vmmInitramfs(apps, {})
+  const quiet = `${LINUX_QUIET} ipv6.disable=1`, append = `${quiet} -- ${options.words ?? (modules.length === 0 ? wordsOf(true) : `${wordsOf(true)} ${wordsOf(false)}`)}`
+  const moduleFiles = Object.fromEntries(modules.map((bytes, i) => [`modules/${i}`, bytes])), initrd = vmmInitramfs(apps, moduleFiles)
+  const peer: NetworkPeer = new NetworkPeer({
+    now: () => machine.nanoseconds,
+    schedule: (event, at) => { machine.schedule({ ...event, device: system === 'native' ? 'network0' : 'vm0.network0' }, at) },
+  })
+  const plugs = [{ kind: 'network', host: peer, delayedAcknowledgements: true }] as const
   const common = { board: gic === 2 ? 'moonshot' : 'virt', gic, profile: arch, costs: options.costs ?? neve2017, onEvent: timer.sink, hash: false, console: print } as const
   const nested = system === 'nested', memory = nested ? MEMORY.l1 : MEMORY.guest
-  const machine = system === 'native' ? createMachine({ ...common, smp: CPUS, memBytes: memory }) : createMachine({
+  const machine: Machine = system === 'native' ? createMachine({ ...common, smp: CPUS, memBytes: memory, plugs }) : createMachine({
     ...common, smp: PES, memBytes: memory + MEMORY.l0, reservedBytes: MEMORY.reserved,
     l0: createL0({
       policy: options.policy ?? 'split',
       vms: [{
-        image: kernel, memBytes: memory, smp: CPUS, gic,
+        image: kernel, memBytes: memory, smp: nested ? L1_CPUS : CPUS, gic, plugs,
         ...(nested ? {
-          initrd: vmmInitramfs(vmm, { kernel, initrd }), el2: guest === 'vhe' ? 'nvhe-or-vhe' : 'nvhe',
-          append: `${vmmBootargs(LINUX_QUIET, CPUS, append)} initrd=/initrd memory=${MEMORY.guest / MIB}`,
+          initrd: vmmInitramfs(vmm, { kernel, initrd, ...moduleFiles }), el2: guest === 'vhe' ? 'nvhe-or-vhe' : 'nvhe',
+          append: `${vmmBootargs(quiet, CPUS, append)} initrd=/initrd net memory=${MEMORY.guest / MIB}`,
         } as const : { initrd, append }),
       }],
     }),
@@ -147,6 +163,7 @@ export function measureApps({ system, arch, guest, gic }: AppConfiguration, { ke
   const outcome = machine.run({ maxInstructions: MOST_INSTRUCTIONS })
   const text = String.fromCharCode(...bytes)
   if (outcome.kind !== 'off' || !text.includes('apps: done')) throw new Error(`${appConfigurationName({ system, arch, guest, gic })} ended with ${outcome.kind} after ${machine.instructions} instructions and printed:\n${text}`)
+  if (peer.complaints.length > 0) throw new Error(`${appConfigurationName({ system, arch, guest, gic })}: ${peer.complaints[0]}`)
   return { results: timer.results, printed: text.split('\n').map(line => line.trimEnd()).filter(line => line.startsWith('apps: ')), instructions: machine.instructions }
 }
 

@@ -2,11 +2,13 @@
 import type { CostModel } from '../arch/cost.ts'
 import type { Feature } from '../arch/features.ts'
 import { parseElf, type Elf } from '../arch/image/elf.ts'
+import { EC, ecOf } from '../arch/esr.ts'
 import { createMachine } from '../machine/machine.ts'
 import type { ExitEvent } from '../trace/event.ts'
 import { createL0, type Paravirtualised } from '../vmm/index.ts'
 import type { Benchmark } from './benchmarks.ts'
 import { neve2017 } from './cost-models.ts'
+import { kernelSymbols } from './kernel-symbols.ts'
 import { LINUX_MEMORY, vmmBootargs, vmmInitramfs, type LinuxHypervisor } from './linux.ts'
 import { OperationCollector, type Summary } from './operations.ts'
 import type { Configuration } from './paper.ts'
@@ -49,6 +51,7 @@ const MEMORY = { machine: 192 * 2 ** 20, vm: 128 * 2 ** 20 }
 const QUANTUM = 100
 /** A run that needs more has gone wrong: the slowest needs about a tenth. */
 const MOST_INSTRUCTIONS = 400_000_000
+const SYSTEM_TRAPS: ReadonlySet<number> = new Set([EC.SystemRegister, EC.ERET])
 /** Linux needs about one thousand million to boot. */
 const MOST_INSTRUCTIONS_LINUX = 8_000_000_000
 
@@ -87,11 +90,16 @@ export function measure(configuration: Configuration, guests: Guests, options: M
     throw new Error(`${JSON.stringify(configuration)} ended with ${JSON.stringify(outcome, (_, value: unknown) => typeof value === 'bigint' ? `0x${value.toString(16)}` : value)} after ${machine.instructions} instructions and printed:\n${text}`)
   }
   const symbols = new Map<Uint8Array, Elf>()
+  let kernel: ((pc: bigint) => string | undefined) | undefined
+  /** Of Linux: from its own table, at the first use. */
+  const kernelAt = (pc: bigint, { image: kernelImage }: LinuxHypervisor): string | undefined => {
+    kernel ??= kernelSymbols(kernelImage, collector.operations.flatMap(({ traps }) => traps.filter(({ exception, exit }) => exit?.level !== 'L2' && exception.type === 'sync' && SYSTEM_TRAPS.has(ecOf(exception.syndrome))).map(({ exception }) => exception.pc)))
+    return kernel(pc)
+  }
   const elf = (bytes: Uint8Array): Elf => symbols.get(bytes) ?? symbols.set(bytes, parseElf(bytes)).get(bytes)!
   return {
     summary: benchmark => collector.summary(benchmark, 0),
-    // An Image has no symbols.
-    symbolAt: (pc, running) => running === 'L2' || guest === null ? elf(guests.bench).symbolize(pc) : linux === undefined ? elf(image).symbolize(pc) : undefined,
+    symbolAt: (pc, running) => running === 'L2' || guest === null ? elf(guests.bench).symbolize(pc) : linux === undefined ? elf(image).symbolize(pc) : kernelAt(pc, linux),
     traceHash: machine.traceHash(),
     rewriting,
   }

@@ -19,12 +19,13 @@ export const LINUX_QUIET = 'quiet cryptomgr.notests'
 /** RAM of a VM with Linux and bench. */
 export const LINUX_MEMORY = 320 * 2 ** 20
 
-/** The initramfs; `files` are what vmm starts: `kernel`, and `initrd` if there is one. */
+/** The initramfs; `files` are what vmm starts: `kernel`, and `initrd` if there is one; `modules/0` and so on are loaded. */
 export function vmmInitramfs(vmm: Uint8Array, files: Readonly<Record<string, Uint8Array>>): Uint8Array {
   return writeCpio([
     { kind: 'folder', path: 'dev' },
     { kind: 'character device', path: 'dev/console', major: 5, minor: 1 },
     { kind: 'file', path: 'init', bytes: vmm, mode: 0o755 },
+    ...(Object.keys(files).some(path => path.startsWith('modules/')) ? [{ kind: 'folder', path: 'modules' } as const] : []),
     ...Object.entries(files).map(([path, bytes]) => ({ kind: 'file' as const, path, bytes })),
   ])
 }

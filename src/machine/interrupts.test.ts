@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PPI } from '../arch/gic.ts'
 import { MODE } from '../arch/pstate.ts'
+import { createMachine } from './machine.ts'
 import { BASE, Program, run } from './program.test-support.ts'
 
 const GICD = 0x0800_0000, GICC = 0x0801_0000, GICR = 0x080a_0000, SGI_BASE = GICR + 0x1_0000
@@ -50,6 +51,18 @@ describe('the virtual timer at EL1', () => {
     const p = new Program()
     enableV3(p, PPI.virtualTimer).set('CNTV_TVAL_EL0', 10).set('CNTV_CTL_EL0', 1).insn('WFI').mrs(5, 'ISR_EL1').off('hvc')
     expect(run(p).x(5)).toBe(0x80n)
+  })
+
+  test('an event of the future: idle time passes until its cycle, and no longer', () => {
+    const machine = createMachine({ memBytes: 16 << 20 })
+    machine.memory.writeBytes(BASE, new Program().insn('WFI').bytes())
+    machine.startAt(BigInt(BASE), 0n)
+    const received: [string, number][] = [], { uart } = machine.wiring
+    uart.receive = bytes => { received.push([String.fromCharCode(...bytes), machine.nanoseconds]) }
+    for (const [text, at] of [['b', 7000.5], ['a', 3000], ['c', 7000.2]] as const) expect(machine.schedule({ device: 'uart0', kind: 'data', id: 0, bytes: Uint8Array.of(text.charCodeAt(0)) }, at)).toBe(true)
+    expect(machine.schedule({ device: 'nobody', kind: 'data', id: 0, bytes: new Uint8Array(0) }, 1)).toBe(false)
+    expect(machine.run({ maxInstructions: 1000 }).kind).toBe('idle')
+    expect(received).toEqual([['a', 3000], ['b', 7001], ['c', 7001]])
   })
 
   test('nothing to wait for: the run ends as idle', () => {

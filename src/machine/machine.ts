@@ -31,7 +31,7 @@ import { firmwareCall } from './psci.ts'
 import type { PowerControl } from './psci.ts'
 import { RunLoop } from './run-loop.ts'
 import { Semihosting } from './semihosting.ts'
-import { HASH, HELD, POSTED, restoreDevices, restorePe, saveDevices, savePe } from './snapshot.ts'
+import { HASH, HELD, POSTED, restoreDevices, restorePe, saveDevices, savePe, SCHEDULED } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import { TextMatcher } from './text-matcher.ts'
 import { wire } from './wiring.ts'
@@ -67,6 +67,8 @@ export class Machine {
   readonly #receivers = new Map<string, OutsideReceiver>()
   /** Not yet delivered. */
   readonly #posted: OutsideEvent[] = []
+  /** Come by themselves at a cycle of virtual time; by time, and those of one time in the order in which they were scheduled. */
+  readonly #scheduled: (OutsideEvent & { readonly at: number })[] = []
 
   constructor(options: MachineOptions) {
     const name = options.board ?? 'virt'
@@ -146,7 +148,11 @@ export class Machine {
     this.reserved = { base: RAM_BASE + memBytes - reservedSize, size: reservedSize }
     this.#loop = new RunLoop({
       cpu: this.cpu, quantum: options.quantum ?? 1000, start: pe => this.#start(pe), wakeEL2: pe => this.#callEL2(pe, 'irq'),
-      deviceDeadline: () => this.wiring.clock.alarmAt() ?? Infinity, pollDevices: () => this.wiring.clock.poll(),
+      deviceDeadline: () => Math.min(this.wiring.clock.alarmAt() ?? Infinity, this.#scheduled[0]?.at ?? Infinity),
+      pollDevices: () => {
+        this.wiring.clock.poll()
+        this.#deliverScheduled()
+      },
     })
     for (const pe of this.cpu.pes) this.#reset(pe, 0n, 0n)
     this.hostPorts = attached ? this.cpu.pes.map(pe => new HostPort({
@@ -243,6 +249,27 @@ export class Machine {
     return true
   }
 
+  /**
+   * The same in the future: when the clock of a PE reaches `at`, which is what idle PEs then wait for. For what is modelled and not outside, such as
+   * the far end of a wire.
+   */
+  schedule(event: OutsideEvent, at: number): boolean {
+    if (!this.#receivers.has(event.device)) return false
+    const time = Math.ceil(at)
+    let place = this.#scheduled.length
+    while (place > 0 && this.#scheduled[place - 1]!.at > time) place--
+    this.#scheduled.splice(place, 0, { ...event, at: time })
+    return true
+  }
+
+  #deliverScheduled(): void {
+    const now = this.cpu.core.cycles(this.cpu.core.pe)
+    while (this.#scheduled[0] !== undefined && this.#scheduled[0].at <= now) {
+      const { at: _, ...event } = this.#scheduled.shift()!
+      this.#receive(event)
+    }
+  }
+
   #listen(device: string, receiver: OutsideReceiver): void {
     if (this.#receivers.has(device)) throw new BadInput('device', `two are called ${device}`)
     this.#receivers.set(device, receiver)
@@ -251,10 +278,14 @@ export class Machine {
   #deliver(): void {
     for (const event of this.#posted.splice(0)) {
       this.#options.onOutside?.(this.position, event)
-      this.#hash?.add(HASHED.outside)
-      for (const byte of event.bytes) this.#hash?.add(byte)
-      this.#receivers.get(event.device)!(event)
+      this.#receive(event)
     }
+  }
+
+  #receive(event: OutsideEvent): void {
+    this.#hash?.add(HASHED.outside)
+    for (const byte of event.bytes) this.#hash?.add(byte)
+    this.#receivers.get(event.device)!(event)
   }
 
   // ---- facts about the run ----
@@ -315,7 +346,7 @@ export class Machine {
       machine: this.#description(), pages: this.#pages.capture(),
       state: {
         pes: pes.map(pe => savePe(pe, engine)), current: core.pe.index, ...saveDevices(this.wiring), pmu: pmu.saveState(), lastCount: core.lastCount, turn: this.#loop.saveState(),
-        hash: HASH.save(this.#hash?.save()), held: [...this.#held], posted: POSTED.save(this.#posted), ended: this.#finished ? structuredClone(this.#outcome) as Saved : undefined,
+        hash: HASH.save(this.#hash?.save()), held: [...this.#held], posted: POSTED.save(this.#posted), scheduled: SCHEDULED.save(this.#scheduled), ended: this.#finished ? structuredClone(this.#outcome) as Saved : undefined,
         hostPorts: this.hostPorts.map(port => port.saveState()), l0: this.l0?.saveState?.(),
       },
     }
@@ -338,6 +369,7 @@ export class Machine {
     this.#loop.restoreState(state['turn'])
     HELD.restore(state['held'], 'held', this.#held)
     POSTED.restore(state['posted'], 'posted', this.#posted)
+    SCHEDULED.restore(state['scheduled'] ?? [], 'scheduled', this.#scheduled)
     this.#outcome = savedOutcome(state['ended'])
     this.#finished = this.#outcome !== undefined
     this.#matcher = undefined

@@ -22,6 +22,8 @@ const MODES: readonly number[] = [MODE.EL0t, MODE.EL1t, MODE.EL1h, MODE.EL2t, MO
 const GIC_FRAMES: ReadonlySet<string> = new Set(['GICD', 'GICR', 'GICC', 'GICH', 'GICV'])
 /** Has not reached its device. */
 export const POSTED = list(value<OutsideEvent>({ device: TEXT, kind: TEXT, id: COUNT, bytes: BYTES }), 1 << 20)
+/** Will reach its device at a cycle. */
+export const SCHEDULED = list(value<OutsideEvent & { at: number }>({ device: TEXT, kind: TEXT, id: COUNT, bytes: BYTES, at: COUNT }), 1 << 20)
 /** Bytes of the console that a run has not shown; a line of them at most. */
 export const HELD = list(integer(0, 0xff), 1 << 20)
 export const HASH = optional(value<{ a: number, b: number }>({ a: WORD32, b: WORD32 }))

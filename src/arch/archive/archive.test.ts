@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { BadInput } from '../bad-input.ts'
 import { readAr } from './ar.ts'
-import { writeCpio } from './cpio.ts'
+import { readCpio as readInitramfs, writeCpio } from './cpio.ts'
 
 const text = new TextDecoder(), bytes = (value: string): Uint8Array => new TextEncoder().encode(value)
 
@@ -23,6 +23,14 @@ function readCpio(archive: Uint8Array) {
 }
 
 describe('cpio', () => {
+  test('files are read again, of several archives one behind the other; damage ends it and nothing throws', () => {
+    const first = writeCpio([{ kind: 'folder', path: 'a' }, { kind: 'file', path: 'a/b', bytes: bytes('old') }, { kind: 'file', path: 'c', bytes: bytes('') }, { kind: 'link', path: 'd', target: 'c' }])
+    const both = Uint8Array.from([...first, ...writeCpio([{ kind: 'file', path: 'a/b', bytes: bytes('newer') }])])
+    const files = (archive: Uint8Array): object => Object.fromEntries([...readInitramfs(archive)].map(([path, content]) => [path, text.decode(content)]))
+    expect(files(both)).toEqual({ 'a/b': 'newer', c: '' })
+    expect(files(both.subarray(0, first.length + 50))).toEqual({ 'a/b': 'old', c: '' })
+    fc.assert(fc.property(fc.nat({ max: both.length - 1 }), fc.nat({ max: 255 }), (at, value) => { readInitramfs(Uint8Array.from(both, (byte, i) => i === at ? value : byte)) }))
+  })
   test('every kind of entry', () => {
     const archive = writeCpio([
       { kind: 'folder', path: 'bin' }, { kind: 'file', path: '/bin/x', bytes: bytes('12345'), mode: 0o755 }, { kind: 'link', path: 'sbin', target: 'bin' },

@@ -1,5 +1,5 @@
 /**
- * Writer of cpio archives in the "newc" format, which the kernel unpacks as its initramfs (Linux, Documentation/driver-api/early-userspace/
+ * Writer and reader of cpio archives in the "newc" format, which the kernel unpacks as its initramfs (Linux, Documentation/driver-api/early-userspace/
  * buffer-format). Everything belongs to root and has the time 0, so that the same entries give the same bytes.
  */
 export type CpioEntry =
@@ -36,6 +36,25 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
     at = align4(at + data.length)
   }
   return out
+}
+
+/** The regular files of an initramfs, later ones of a name instead of earlier ones: archives, unpacked, one behind the other with zeros between. What is damaged ends it. */
+export function readCpio(bytes: Uint8Array): Map<string, Uint8Array> {
+  const files = new Map<string, Uint8Array>(), decoder = new TextDecoder()
+  const text = (at: number, length: number): string => decoder.decode(bytes.subarray(at, at + length))
+  for (let at = 0; at + HEADER <= bytes.length;) {
+    if (bytes[at] === 0) {
+      at += 4
+      continue
+    }
+    if (text(at, 6) !== '070701') break
+    const field = (index: number): number => Number.parseInt(text(at + 6 + 8 * index, 8), 16), mode = field(1), size = field(6), nameSize = field(11)
+    const data = align4(at + HEADER + nameSize)
+    if (!(nameSize > 0) || !(size >= 0) || data + size > bytes.length) break
+    if ((mode & 0o170_000) === TYPE.file) files.set(text(at + HEADER, nameSize - 1), bytes.subarray(data, data + size))
+    at = align4(data + size)
+  }
+  return files
 }
 
 function member(entry: CpioEntry, inode: number): Member {

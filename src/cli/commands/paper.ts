@@ -64,11 +64,11 @@ export function parseWhy(text: string): { readonly benchmark: Benchmark, readonl
 /** Rewriting is for one kind of guest hypervisor, and Linux is nVHE where its ID registers have no FEAT_VHE. */
 const linuxRuns = ({ paravirt, guest }: Configuration): boolean => paravirt === null || guest === 'nvhe'
 
-async function linuxHypervisor(name: string): Promise<LinuxHypervisor> {
-  const bytes = isDebianName(name) ? (await (await import('../debian/image.ts')).debianImage(name)).image : inputFile('--l1', name)
+async function linuxHypervisor(name: string): Promise<LinuxHypervisor & { readonly initrd: Uint8Array | undefined }> {
+  const debian = isDebianName(name) ? await (await import('../debian/image.ts')).debianImage(name) : undefined, bytes = debian?.image ?? inputFile('--l1', name)
   const image = await unwrapImage(bytes, decompress)
   if (!isArm64Image(image)) throw new BadInput('--l1', `${name} is not an arm64 Image`)
-  return { image, vmm: loadVmm(), bootargs: LINUX_QUIET }
+  return { image, vmm: loadVmm(), bootargs: LINUX_QUIET, initrd: debian?.initrd }
 }
 
 /** `--apps`: another table, from Linux at every level. */
@@ -76,9 +76,10 @@ async function applications(flags: Flags): Promise<void> {
   if (flags.only !== undefined || flags.why !== undefined || flags.compare) throw new BadInput('--apps', 'it has no microbenchmarks; leave out --only, --why and --compare')
   const arch = flags.arch?.find(profile => profile !== 'v8.3' && profile !== 'neve' && profile !== 'v8.4')
   if (arch !== undefined) throw new BadInput('--arch', `Linux as the guest hypervisor of --apps needs FEAT_NV: v8.3, neve or v8.4, not ${arch}`)
-  const kernel = flags.l1 ?? 'debian:6.12', { image } = await linuxHypervisor(kernel)
+  const kernel = flags.l1 ?? 'debian:6.12', { image, initrd } = await linuxHypervisor(kernel)
   if (flags.svg !== undefined) writeOutput('--svg', flags.svg, '')
-  const images = { kernel: image, vmm: loadVmm(), apps: loadApps() }, progress = createProgress()
+  const modules = initrd === undefined ? [] : (await import('../debian/network-modules.ts')).networkModules(kernel, initrd)
+  const images = { kernel: image, vmm: loadVmm(), apps: loadApps(), modules }, progress = createProgress()
   const measured = appConfigurations({ arch: flags.arch, guest: flags.guest, gic: flags.gic }).map(configuration => {
     progress.update(`running ${appConfigurationName(configuration)}`)
     return { configuration, measurement: measureApps(configuration, images) }
@@ -113,7 +114,7 @@ export const paperCommand = buildCommand({
       '  nidus paper --l1 debian:5.10 --arch v8.3     the same benchmarks with a Linux kernel as the guest hypervisor',
       '  nidus paper --l1 debian:5.10 --arch v8.0     its pages rewritten as virtual EL2 comes to execute them',
       '  nidus paper --l1 debian:5.10 --compare      its traps beside those of mini-kvm (hypercall on v8.3, nVHE; another with --why)',
-      '  nidus paper --apps --svg apps.svg            hackbench and kernbench on Linux: native, in a VM, nested (Figure 2, scaled down)',
+      '  nidus paper --apps --svg apps.svg            hackbench, kernbench, netperf and memcached in small on Linux: native, in a VM, nested (Figure 2, scaled down)',
       '  nidus paper --json > paper.json',
     ].join('\n'),
   },

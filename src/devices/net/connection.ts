@@ -23,6 +23,8 @@ export interface ConnectionOptions {
   readonly initialSequence: number
   readonly packet: (packet: Uint8Array) => void
   readonly request: (request: HostRequest) => void
+  /** Like a host's stack (RFC 1122, 4.2.3.2): at the latest for every second full segment, with data, or when the program has read; not at once. */
+  readonly delayed: boolean
   /** Nothing of it is left. */
   readonly gone: () => void
 }
@@ -48,6 +50,8 @@ export class Connection {
   #mss = DEFAULT_MSS
   /** Bytes that the host has not taken yet. */
   #atHost = 0
+  /** Of bytes received, those that no segment of ours has acknowledged. */
+  #unanswered = 0
   #hostEnded = false
   #finSent = false
   /** Sequence number behind the FIN. */
@@ -150,6 +154,7 @@ export class Connection {
     if (fresh.length > 0) {
       this.#next = (this.#next + fresh.length) >>> 0
       this.#atHost += fresh.length
+      this.#unanswered += fresh.length
       this.#options.request({ kind: 'send', id: this.id, bytes: fresh.slice() })
     }
     if (end && known + fresh.length === data.length) {
@@ -157,7 +162,7 @@ export class Connection {
       this.#guestEnded = true
       this.#options.request({ kind: 'finish', id: this.id })
     }
-    this.#acknowledge()
+    if (!this.#options.delayed || end || fresh.length === 0 || this.#unanswered >= 2 * this.#mss) this.#acknowledge()
     if (this.#guestEnded && this.#finSent && this.#sent === 0 && this.#queued === 0 && this.#finAcknowledged) this.#drop(false)
   }
 
@@ -206,7 +211,7 @@ export class Connection {
     const before = WINDOW - this.#atHost
     this.#atHost = Math.max(0, this.#atHost - count)
     // The guest may be waiting for room.
-    if (this.#state === 'open' && before < WINDOW / 2 && WINDOW - this.#atHost >= WINDOW / 2) this.#acknowledge()
+    if (this.#state === 'open' && (this.#unanswered > 0 || (before < WINDOW / 2 && WINDOW - this.#atHost >= WINDOW / 2))) this.#acknowledge()
   }
 
   /** A quarter of a second or so of the host's time: sends again what has not been acknowledged. */
@@ -270,6 +275,7 @@ export class Connection {
   }
 
   #send(flags: number, sequence: number, options: readonly number[] = [], data?: Uint8Array): void {
+    if ((flags & ACK) !== 0) this.#unanswered = 0
     const { guest, guestPort, peer, peerPort, packet } = this.#options, room = Math.max(0, WINDOW - this.#atHost)
     const window = (flags & SYN) !== 0 || !this.#scaled ? Math.min(room, 0xffff) : Math.min(room >>> WINDOW_SCALE, 0xffff)
     packet(tcp({

@@ -200,6 +200,28 @@ describe('TCP', () => {
     expect(segments()).toMatchObject([{ flags: RST, sequence: 6 }])
   })
 
+  test('delayed acknowledgements: every second full segment, with data, or when the host has read', () => {
+    network = new UserNetwork({ host: { request: request => { requests.push(request) } }, forwards: [], delayedAcknowledgements: true, frame: frame => { frames.push(frame) } })
+    segment(SYN, 1000, 0, undefined, { options: [2, 4, 1460 >>> 8, 1460 & 0xff] })
+    const { id } = requests.at(-1) as { readonly id: number }
+    outside('connected', id)
+    const ours = (segments()[0]!.sequence + 1) >>> 0, full = new Uint8Array(1460)
+    segment(ACK, 1001, ours)
+    segment(ACK, 1001, ours, full)
+    expect(segments()).toEqual([])
+    segment(ACK, 2461, ours, full)
+    expect(segments()).toMatchObject([{ flags: ACK, acknowledgement: 3921, data: new Uint8Array(0) }])
+    segment(ACK, 3921, ours, ascii('a'))
+    outside('data', id, ascii('b'))
+    outside('sent', id, numbers(2921))
+    expect(segments()).toMatchObject([{ acknowledgement: 3922, data: ascii('b') }])
+    segment(ACK, 3922, ours + 1, ascii('c'))
+    outside('sent', id, numbers(1))
+    expect(segments()).toMatchObject([{ flags: ACK, acknowledgement: 3923 }])
+    segment(FIN | ACK, 3923, ours + 1)
+    expect(segments()).toMatchObject([{ flags: ACK, acknowledgement: 3924 }])
+  })
+
   test('a forwarded port', () => {
     outside('incoming', 2 ** 31, numbers(0))
     expect(requests).toEqual([{ kind: 'abort', id: 2 ** 31 }]) // nobody is there yet

@@ -27,6 +27,7 @@ const FIRST_EPHEMERAL = 49_152
 export interface UserNetworkOptions {
   readonly host: HostNetwork
   readonly forwards: readonly PortForward[]
+  readonly delayedAcknowledgements?: boolean
   /** A frame for the guest. */
   readonly frame: (frame: Uint8Array) => void
 }
@@ -121,7 +122,7 @@ export class UserNetwork {
   #connection(id: number, peer: Ip, peerPort: number, guestPort: number): Connection {
     const key = keyOf(peer, peerPort, guestPort)
     const connection = new Connection({
-      id, guest: GUEST, guestPort, peer, peerPort, initialSequence: Math.imul(id, 64_000), packet: packet => { this.#toGuest(packet) }, request: request => { this.#options.host.request(request) },
+      id, guest: GUEST, guestPort, peer, peerPort, initialSequence: Math.imul(id, 64_000), delayed: this.#options.delayedAcknowledgements ?? false, packet: packet => { this.#toGuest(packet) }, request: request => { this.#options.host.request(request) },
       gone: () => {
         this.#connections.delete(id)
         this.#byAddress.delete(key)

@@ -16,7 +16,7 @@ const LARGEST_FRAME = 1514 + 4
 /** For a guest that takes none: the rest is lost, as on a wire. */
 const MOST_WAITING = 1024
 
-export interface NetworkOptions { readonly mac: string, readonly host: HostNetwork, readonly forwards: readonly PortForward[] }
+export interface NetworkOptions { readonly mac: string, readonly host: HostNetwork, readonly forwards: readonly PortForward[], readonly delayedAcknowledgements?: boolean | undefined }
 
 export class VirtioNetwork implements VirtioModel {
   readonly name = 'virtio-net'
@@ -28,11 +28,11 @@ export class VirtioNetwork implements VirtioModel {
   readonly #waiting: Uint8Array[] = []
   #device!: DeviceSide
 
-  constructor({ mac, host, forwards }: NetworkOptions) {
+  constructor({ mac, host, forwards, delayedAcknowledgements = false }: NetworkOptions) {
     const bytes = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/i.test(mac) ? mac.split(':').map(part => Number.parseInt(part, 16)) : undefined
     if (bytes === undefined || (bytes[0]! & 1) !== 0) throw new BadInput('network card', `'${mac}' is no address of a card; write 52:54:00:12:34:56`)
     this.configuration.set([...bytes, LINK_UP, 0])
-    this.#network = new UserNetwork({ host, forwards, frame: frame => { if (this.#waiting.length < MOST_WAITING) this.#waiting.push(frame) } })
+    this.#network = new UserNetwork({ host, forwards, delayedAcknowledgements, frame: frame => { if (this.#waiting.length < MOST_WAITING) this.#waiting.push(frame) } })
   }
 
   attach(device: DeviceSide): void { this.#device = device }
