@@ -10,14 +10,22 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 export const node = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
 
 export function setUp() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
-  const stamp = join(root, 'node_modules', '.nidus-setup')
-  if (existsSync(node) && existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
+  install(root)
+  if (existsSync(node)) return
+  process.stderr.write('nidus: `npm install` did not bring node_modules/node/bin/node\n')
+  process.exit(2)
+}
+
+/** Installs the packages of a folder's lock file, if they are not there. */
+export function install(folder) {
+  const lock = createHash('sha256').update(readFileSync(join(folder, 'package-lock.json'))).digest('hex')
+  const stamp = join(folder, 'node_modules', '.nidus-setup')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return
   process.stderr.write('nidus: installing npm packages (once)\n')
   // Not `npm ci`: it refuses a lock file in which a registry's missing builds for other platforms do not stand. Versions are the lock file's.
-  const npm = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
-  if (npm.status !== 0 || !existsSync(node)) {
-    process.stderr.write(`nidus: \`npm install\` failed${npm.status === 0 ? ': it did not bring node_modules/node/bin/node' : ''}; is the npm registry reachable?\n`)
+  const npm = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: folder, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
+  if (npm.status !== 0) {
+    process.stderr.write('nidus: `npm install` failed; is the npm registry reachable?\n')
     process.exit(2)
   }
   writeFileSync(stamp, lock)

@@ -1,16 +1,19 @@
 /** How snapshot files are packed on Node: written with zstd, which unpacks at the speed of memory; deflate is what browsers can read. */
 import { promisify } from 'node:util'
-import { crc32, inflateRaw, zstdCompress, zstdDecompress, constants } from 'node:zlib'
+import { constants, crc32, deflateRaw, inflateRaw } from 'node:zlib'
 import type { Packing } from '../snapshot/file.ts'
+import { HAS_ZSTD, zstdCompress, zstdDecompress } from './zstd.ts'
 
 const METHOD = { deflate: 1, zstd: 2 } as const
-const compress = promisify(zstdCompress), expandZstd = promisify(zstdDecompress), expandDeflate = promisify(inflateRaw)
+const deflate = promisify(deflateRaw), expandDeflate = promisify(inflateRaw)
 
 export const PACKING: Packing = {
-  method: METHOD.zstd,
-  pack: bytes => compress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
+  method: HAS_ZSTD ? METHOD.zstd : METHOD.deflate,
+  pack: bytes => HAS_ZSTD ? zstdCompress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }) : deflate(bytes, { level: 1 }),
   unpack: async (method, bytes, size) => {
-    const expand = method === METHOD.zstd ? expandZstd : method === METHOD.deflate ? expandDeflate : undefined
+    const expand = method === METHOD.zstd ? zstdDecompress : method === METHOD.deflate ? expandDeflate : undefined
+    // Says what is missing, where something is.
+    if (method === METHOD.zstd && !HAS_ZSTD) return zstdDecompress(bytes, {})
     try {
       // One chunk: its pieces need not be put together.
       const full = await expand?.(bytes, { maxOutputLength: Math.max(1, size), chunkSize: Math.max(64, size) })

@@ -4,11 +4,12 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
-import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { createGunzip } from 'node:zlib'
 import { unpackTar } from 'modern-tar'
 import { BadInput } from '../../arch/bad-input.ts'
 import { isAr, readAr } from '../../arch/archive/ar.ts'
 import { inputFile } from '../options.ts'
+import { createZstdDecompress } from '../zstd.ts'
 import { parseRecord, type PackageFile } from './apt.ts'
 
 type Bytes = ReadableStream<Uint8Array>
