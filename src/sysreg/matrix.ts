@@ -29,7 +29,16 @@ export interface MatrixOptions {
   readonly filter?: string
 }
 
-export function matrix(name: ProfileName, options: MatrixOptions = {}): string {
+export interface Matrix {
+  /** Names of the columns. */
+  readonly situations: readonly string[]
+  /** A register or instruction each, or several in a row that differ in a number: one cell by situation, see `cellOf`; read and write where they differ. */
+  readonly lines: readonly Line[]
+  /** UNDEFINED everywhere, because the feature is missing. */
+  readonly missing: readonly Row[]
+}
+
+export function matrixOf(name: ProfileName, options: MatrixOptions = {}): Matrix {
   const { hide = [], gicVersion = 3, filter } = options
   const profile = profileNamed(name, hide)
   const { has } = compiledFor(profile.features, gicVersion)
@@ -46,18 +55,22 @@ export function matrix(name: ProfileName, options: MatrixOptions = {}): string {
       return read === write || read === '' ? write : `${read} ${write}`
     }),
   }))
-  const body = fold(lines)
+  return { situations: situations.map(situation => situation.name), lines: fold(lines), missing: wanted.filter(row => !present(row)) }
+}
+
+export function matrix(name: ProfileName, options: MatrixOptions = {}): string {
+  const { hide = [], gicVersion = 3 } = options
+  const { situations, lines: body, missing } = matrixOf(name, options)
   const nameWidth = Math.max(...body.map(line => line.name.length), 8)
   const widths = situations.map((_, i) => Math.max(...body.map(line => line.cells[i]!.length), String(i + 1).length))
   const format = (first: string, cells: readonly string[]): string => [first.padEnd(nameWidth), ...cells.map((cell, i) => cell.padEnd(widths[i]!))].join('  ').trimEnd()
-  const missing = wanted.filter(row => !present(row))
   return [
     `System registers and instructions of profile ${name}${hide.length > 0 ? ` without ${hide.join(', ')}` : ''}, GICv${gicVersion}`,
     '',
     'A cell with two entries is read, then write. reg: the register itself; run: the instruction executes; a name: that register instead;',
     '[n]: memory at VNCR_EL2 + 0xn; trapN: exception to ELN, with its class if it is not that of MSR and MRS; -: UNDEFINED.',
     '',
-    ...situations.map((situation, i) => `${String(i + 1).padStart(2)}  ${situation.name}`),
+    ...situations.map((situation, i) => `${String(i + 1).padStart(2)}  ${situation}`),
     '',
     format('', situations.map((_, i) => String(i + 1))),
     ...body.map(line => format(line.name, line.cells)),
@@ -67,7 +80,7 @@ export function matrix(name: ProfileName, options: MatrixOptions = {}): string {
   ].join('\n')
 }
 
-interface Line { readonly name: string, readonly cells: readonly string[] }
+export interface Line { readonly name: string, readonly cells: readonly string[] }
 
 /** Neighbours that differ only in a number of their name and have equal cells become one line: `DBGBVR0..5_EL1`. */
 function fold(lines: readonly Line[]): Line[] {
