@@ -6,6 +6,9 @@ import { formatTable, grouped } from './table.ts'
 
 export const GROUPINGS = ['level', 'vm', 'vcpu'] as const
 export type Grouping = (typeof GROUPINGS)[number]
+/** What a row of a table is: a register with its direction, an address, an instruction; or the exception class. */
+export const ROWS = ['reason', 'class'] as const
+export type RowKind = (typeof ROWS)[number]
 
 const LEVELS: readonly Level[] = ['machine', 'vm', 'vEL2', 'L1', 'L2', 'L3']
 const LEVEL_TEXT: Readonly<Record<Level, string>> = {
@@ -20,6 +23,7 @@ const percent = (part: number, whole: number): string => whole === 0 ? '' : `${(
 
 export interface TableOptions {
   readonly by: Grouping
+  readonly rows?: RowKind | undefined
   /** Name of the cost model of the run. */
   readonly costs: string
   /** Levels to show; all if undefined. */
@@ -30,8 +34,8 @@ export interface TableOptions {
 }
 
 /** One table per group: commonest exits first. */
-export function exitTables(statistics: ExitStatistics, { by, costs, levels, vcpu, top = Infinity }: TableOptions): string {
-  const rows = statistics.rowsBy(row => `${groupOf(row, by)} ${row.reason}${vcpu === undefined ? '' : ` ${row.vcpu}`}`)
+export function exitTables(statistics: ExitStatistics, { by, rows: kind = 'reason', costs, levels, vcpu, top = Infinity }: TableOptions): string {
+  const rows = statistics.rowsBy(row => `${groupOf(row, by)} ${kind === 'class' ? '' : row.reason} ${row.class}${vcpu === undefined ? '' : ` ${row.vcpu}`}`)
     .filter(row => (levels === undefined || levels.includes(row.level)) && (vcpu === undefined || row.vcpu === vcpu))
   if (rows.length === 0) return 'no exits to EL2'
   const groups = [...new Set(rows.map(row => groupOf(row, by)))].sort((a, b) => LEVELS.indexOf(a.split(',')[0] as Level) - LEVELS.indexOf(b.split(',')[0] as Level) || (a < b ? -1 : 1))
@@ -39,13 +43,13 @@ export function exitTables(statistics: ExitStatistics, { by, costs, levels, vcpu
   const tables = groups.map(group => {
     const own = rows.filter(row => groupOf(row, by) === group), count = sum(own, 'count'), cycles = sum(own, 'cycles')
     const lines = own.slice(0, top).map(row => [
-      row.reason, grouped(row.count), percent(row.count, count), percent(row.cycles, cycles), grouped(row.min), grouped(row.max), grouped(row.cycles / row.count),
+      ...(kind === 'class' ? [] : [row.reason]), row.class, grouped(row.count), percent(row.count, count), percent(row.cycles, cycles), grouped(row.min), grouped(row.max), grouped(row.cycles / row.count),
       row.resumed === 0 ? '' : grouped(row.resumedCycles / row.resumed), row.hostMs.toFixed(1),
     ])
     const left = own.length - lines.length
     return [
       `${group} (${LEVEL_TEXT[own[0]!.level]}): ${grouped(count)} exits, ${grouped(cycles)} cycles in the host hypervisor, ${sum(own, 'hostMs').toFixed(1)} ms of host time`, '',
-      formatTable(['exit', 'samples', 'samples%', 'time%', 'min', 'max', 'avg', 'until resumed', 'host ms'], lines, ['left', ...Array.from({ length: 8 }, () => 'right' as const)]),
+      formatTable([...(kind === 'class' ? [] : ['exit']), 'class', 'samples', 'samples%', 'time%', 'min', 'max', 'avg', 'until resumed', 'host ms'], lines, [...(kind === 'class' ? [] : ['left' as const]), 'left', ...Array.from({ length: 8 }, () => 'right' as const)]),
       ...(left > 0 ? [`... and ${left} more`] : []),
     ].join('\n')
   })

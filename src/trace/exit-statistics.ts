@@ -1,6 +1,6 @@
 /** Exits by VM, vCPU, level and reason: how many, how long L0 worked on them, and how long until the level went on. `nidus stat`. */
 import type { TraceSink } from './event.ts'
-import { reasonOf, Timeline } from './timeline.ts'
+import { classOf, reasonOf, Timeline } from './timeline.ts'
 import type { Handled, Listener } from './timeline.ts'
 
 export interface ExitRow {
@@ -8,6 +8,8 @@ export interface ExitRow {
   readonly vcpu: number
   readonly level: Handled['place']['level']
   readonly reason: string
+  /** Exception class, as perf's kvm tools for arm64 call them: SYS64, HVC64, ERET, DABT_LOW, IRQ. */
+  readonly class: string
   count: number
   /** Modelled cycles of L0 from the exception to the return or to sleep. */
   cycles: number
@@ -43,9 +45,9 @@ export class ExitStatistics implements Listener {
   }
 
   #rowOf(exit: Handled): ExitRow {
-    const { vm, vcpu, level } = exit.place, reason = reasonOf(exit), key = `${vm} ${vcpu} ${level} ${reason}`
+    const { vm, vcpu, level } = exit.place, reason = reasonOf(exit), exitClass = classOf(exit), key = `${vm} ${vcpu} ${level} ${reason} ${exitClass}`
     let row = this.#rows.get(key)
-    if (row === undefined) this.#rows.set(key, row = { vm, vcpu, level, reason, count: 0, cycles: 0, min: Infinity, max: 0, hostMs: 0, resumed: 0, resumedCycles: 0 })
+    if (row === undefined) this.#rows.set(key, row = { vm, vcpu, level, reason, class: exitClass, count: 0, cycles: 0, min: Infinity, max: 0, hostMs: 0, resumed: 0, resumedCycles: 0 })
     return row
   }
 
@@ -79,5 +81,5 @@ export class ExitStatistics implements Listener {
   }
 }
 
-const nameOf = ({ level, reason, vm, vcpu }: ExitRow): string => `${level}${reason} ${vm} ${vcpu}`
+const nameOf = ({ level, reason, class: exitClass, vm, vcpu }: ExitRow): string => `${level}${reason} ${vm} ${vcpu} ${exitClass}`
 const sorted = (rows: Iterable<ExitRow>): ExitRow[] => [...rows].sort((a, b) => b.count - a.count || (nameOf(a) < nameOf(b) ? -1 : 1))

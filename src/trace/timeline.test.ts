@@ -39,6 +39,18 @@ test('counts, cycles of L0, and the time until the level went on', () => {
   expect(statistics.rowsBy(row => row.level).map(({ level, count, min, max }) => [level, count, min, max])).toEqual([['L2', 2, 20, 50], ['vEL2', 2, 20, 40], ['L1', 1, 10, 10]])
 })
 
+test('classes are those of perf kvm stat', () => {
+  const statistics = new ExitStatistics(), { key } = rowByName('HCR_EL2')!
+  const exits = [syndrome.systemRegister(key, 1, true), syndrome.systemRegister(key, 1, false), syndrome.wfx(0), syndrome.hvc(0), syndrome.eret(0), syndrome.dataAbort(false, { dfsc: 7, write: true })]
+  exits.forEach((esr, i) => {
+    statistics.sink(exception(0, esr), 10 * i)
+    statistics.sink(eret(0), 10 * i + 5)
+  })
+  statistics.sink(exception(0, 0, 'irq'), 100)
+  statistics.sink(eret(0), 105)
+  expect(statistics.rowsBy(row => row.class).map(({ class: name, count }) => `${name} ${count}`)).toEqual(['SYS64 2', 'DABT_LOW 1', 'ERET 1', 'HVC64 1', 'IRQ 1', 'WFx 1'])
+})
+
 test('software at EL2 that is not L0: the reason is in the syndrome', () => {
   const statistics = new ExitStatistics()
   const { key } = rowByName('VTCR_EL2')!

@@ -40,6 +40,14 @@ interface Open { readonly exception: ExceptionEvent | undefined, readonly from: 
 
 export const reasonOf = ({ subject, direction }: { readonly subject: string, readonly direction: 'read' | 'write' | null }): string => direction === null ? subject : `${subject} ${direction}`
 
+/** Names of the kernel's `kvm_arm_exception_class`, which `perf kvm stat` shows, where they are not ours. */
+const CLASS_NAMES: Readonly<Record<number, string>> = {
+  [EC.WFx]: 'WFx', [EC.FPAdvSIMD]: 'FP_ASIMD', [EC.SystemRegister]: 'SYS64', [EC.DataAbortLower]: 'DABT_LOW', [EC.InstructionAbortLower]: 'IABT_LOW',
+}
+
+/** The class of an exit: of its syndrome, or that of an interrupt; one that L0 was woken by has none. */
+export const classOf = ({ exception }: Pick<Handled, 'exception'>): string => exception === undefined ? 'woken' : exception.type !== 'sync' ? exception.type.toUpperCase() : CLASS_NAMES[ecOf(exception.syndrome)] ?? ecName(ecOf(exception.syndrome))
+
 /** Of an exception that L0 says nothing about. */
 export function describeException({ type, syndrome }: ExceptionEvent): { readonly subject: string, readonly direction: 'read' | 'write' | null } {
   if (type !== 'sync') return { subject: type.toUpperCase(), direction: null }
