@@ -87,7 +87,7 @@ describe('nidus stat', { timeout: 120_000 }, () => {
     expect(stderr).toMatch(/^vEL2 \(guest hypervisor at virtual EL2\): [\d,]+ exits, [\d,]+ cycles/m)
     expect(stderr).toMatch(/^L2 \(nested VM\): /m)
     expect(stderr).toMatch(/^exit +class +samples +samples% +time% +min +max +avg +until resumed +host ms$/m)
-    const shown = Number(/^HCR_EL2 write +([\d,]+)/m.exec(stderr)![1]!.replaceAll(',', ''))
+    const shown = Number(/^HCR_EL2 write +SYS64 +([\d,]+)/m.exec(stderr)![1]!.replaceAll(',', ''))
     const report = JSON.parse(run('--json').stderr.trimEnd().split('\n').at(-1)!) as { readonly exit: number, readonly exits: readonly { readonly level: string, readonly vcpu: number, readonly reason: string, readonly count: number, readonly cycles: number, readonly min: number, readonly max: number, readonly hostMs: number, readonly resumed: number, readonly resumedCycles: number }[] }
     expect(report.exit).toBe(0)
     const writes = report.exits.filter(row => row.reason === 'HCR_EL2 write')
