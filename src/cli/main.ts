@@ -10,6 +10,7 @@ import { gdbCommand } from './commands/gdb.ts'
 import { matrixCommand } from './commands/matrix.ts'
 import { paperCommand } from './commands/paper.ts'
 import { qemuCommand } from './commands/qemu.ts'
+import { rootfsCommand } from './commands/rootfs.ts'
 import { runCommand } from './commands/run.ts'
 import { statCommand } from './commands/stat.ts'
 import { traceCommand } from './commands/trace.ts'
@@ -18,7 +19,7 @@ import { EXIT } from './exit-codes.ts'
 import { packageVersion } from './package-files.ts'
 
 const routes = buildRouteMap<string, ImagesContext>({
-  routes: { paper: paperCommand, run: runCommand, qemu: qemuCommand, snapshot: snapshotCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
+  routes: { paper: paperCommand, run: runCommand, qemu: qemuCommand, snapshot: snapshotCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, rootfs: rootfsCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [

@@ -44,6 +44,13 @@ export function memorySize(text: string): number {
   return bytes
 }
 
+/** Of a file system: `2G`. Bytes. */
+export function diskSize(text: string): number {
+  const match = /^(\d+)([MG])$/i.exec(text), bytes = match === null ? 0 : Number(match[1]) * UNITS[match[2]!.toUpperCase()]!
+  if (bytes < 2 ** 28 || bytes > 2 ** 41) throw new BadInput('--size', `'${text}' is not a size from 256M to 2048G`)
+  return bytes
+}
+
 export function integerBetween(option: string, low: number, high: number): (text: string) => number {
   return text => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN

@@ -44,6 +44,9 @@ export interface DebianOptions {
 
 export interface Archive { readonly uri: string, readonly keyring: string | undefined }
 
+const noApt = (): BadInput => new BadInput('nidus fetch', 'there is no apt on this machine; download the packages elsewhere and pass them with --deb FILE, or a kernel with --kernel FILE')
+const isAbsent = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
 /** Lines of `apt-get indextargets` in this format. */
 const TARGET_FORMAT = '$(REPO_URI)|$(LABEL)|$(SOURCESENTRY)'
 
@@ -54,7 +57,7 @@ export async function systemArchive(): Promise<Archive> {
     // Without release information: the system's own lists may never have been downloaded.
     lines = (await run('apt-get', ['indextargets', '--no-release-info', '--format', TARGET_FORMAT, 'Created-By: Packages'], OUTPUT)).stdout.split('\n')
   } catch {
-    throw new BadInput('nidus fetch', 'there is no apt on this machine; download the packages elsewhere and pass them with --deb FILE, or a kernel with --kernel FILE')
+    throw noApt()
   }
   const found = chooseArchive(lines)
   if (found === undefined) throw new BadInput('nidus fetch', 'apt is not configured for a Debian archive here; download the packages elsewhere and pass them with --deb FILE, or a kernel with --kernel FILE')
@@ -125,9 +128,16 @@ export class DebianSuite {
     try {
       return (await run(tool, [...this.#options, ...args], { ...OUTPUT, ...(cwd === undefined ? {} : { cwd }) })).stdout
     } catch (error) {
+      // Also where the lists of another day are still there.
+      if (isAbsent(error)) throw noApt()
       const lines = String((error as { stderr?: string }).stderr ?? error).split('\n').filter(line => /^[EW]:/.test(line))
       throw new BadInput(what, `${tool} failed: ${(lines[0] ?? 'no reason given').replace(/^[EW]:\s*/, '')}`)
     }
+  }
+
+  /** `trixie` where the suite was opened as `stable`. */
+  async codename(): Promise<string> {
+    return (await this.#apt('apt-get', ['indextargets', '--format', '$(CODENAME)', 'Created-By: Packages'], `suite ${this.suite}`)).split('\n')[0]?.trim() || this.suite
   }
 
   /** The newest version of `name` in this suite. */
@@ -135,7 +145,8 @@ export class DebianSuite {
     let text: string
     try {
       text = (await run('apt-cache', [...this.#options, 'show', '--no-all-versions', name], OUTPUT)).stdout
-    } catch {
+    } catch (error) {
+      if (isAbsent(error)) throw noApt()
       return undefined
     }
     return parseRecord(text)

@@ -4,7 +4,13 @@ import { COMMAND_LIST, LIST_BEGIN, LIST_END, LIST_LINE } from './command-list.ts
 /** Printed when user space is up: what boots are timed by. */
 export const BOOT_MARK = 'MARK-BOOT'
 
-/** /init. `do=` on the kernel's command line says what comes after the mark: `list`, `devices`, `boot` (nothing) or a shell. */
+/** What `do=chroot` runs in the file system that `root=` names. */
+export const CHROOT_SCRIPT = '/var/lib/nidus-second-stage'
+
+/**
+ * /init. With `root=` on the kernel's command line (a device, LABEL= or UUID=) it mounts that and hands over to its `init=` (default: /sbin/init). Without,
+ * `do=` on the kernel's command line says what comes after the mark: `list`, `devices`, `boot` (nothing) or a shell.
+ */
 export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/bin HOME=/ TERM=linux
 /bin/busybox --install -s /bin
@@ -21,8 +27,31 @@ for file in /sys/bus/virtio/devices/*/modalias; do
 done
 echo ${BOOT_MARK}
 for word in $(cat /proc/cmdline); do
-  case $word in do=*) todo=\${word#do=} ;; esac
+  case $word in
+    do=*) todo=\${word#do=} ;;
+    root=LABEL=*|root=UUID=*) root=$(findfs "\${word#root=}") || echo "nidus: there is no $word" ;;
+    root=*) root=\${word#root=} ;;
+    rootfstype=*) type="-t \${word#rootfstype=}" ;;
+    rootflags=*) flags=,\${word#rootflags=} ;;
+    init=*) init=\${word#init=} ;;
+    ro) access=ro ;;
+  esac
 done
+if [ -n "$root" ]; then
+  # Later there is no module that could be loaded: these are in the initramfs alone.
+  modprobe -q -a virtio_console virtio_rng 9p
+  if mount $type -o "\${access:-rw}$flags" "$root" /mnt; then
+    for place in proc sys dev; do mount --move /$place /mnt/$place; done
+    if [ "$todo" = chroot ]; then
+      chroot /mnt /bin/sh ${CHROOT_SCRIPT}
+      for place in dev sys proc; do mount --move /mnt/$place /$place; done
+      umount /mnt || mount -o remount,ro /mnt
+      poweroff -f
+    fi
+    exec switch_root /mnt "\${init:-/sbin/init}"
+  fi
+  echo "nidus: $root cannot be mounted; this is the initramfs"
+fi
 case $todo in
   list)
     sh /list

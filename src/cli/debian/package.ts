@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
-import { unpackTar } from 'modern-tar'
+import { unpackTar, type TarHeader } from 'modern-tar'
 import { BadInput } from '../../arch/bad-input.ts'
 import { isAr, readAr } from '../../arch/archive/ar.ts'
 import { inputFile } from '../options.ts'
@@ -29,6 +29,25 @@ export async function readPackage(deb: string, wanted: (path: string) => boolean
   if (files !== undefined && said === undefined) return files
   if (error instanceof BadInput) throw error
   throw new BadInput(basename(deb), `the package is damaged (${said ?? (error instanceof Error ? error.message : String(error))})`)
+}
+
+export interface PackageEntry { readonly header: TarHeader, readonly path: string, readonly data: Uint8Array | undefined }
+export interface WholePackage {
+  /** What dpkg keeps of a package: `control`, scripts, lists. */
+  readonly control: readonly PackageEntry[]
+  /** In the order of the archive. */
+  readonly files: readonly PackageEntry[]
+}
+
+/** Everything in a package. */
+export async function openPackage(deb: string): Promise<WholePackage> {
+  const bytes = inputFile('package', deb), entriesIn = async (prefix: string): Promise<PackageEntry[]> =>
+    (await unpackTar(await member(deb, bytes, prefix), { strict: true })).map(({ header, data }) => ({ header, data, path: plain(header.name).replace(/\/$/, '') }))
+  try {
+    return { control: await entriesIn('control.tar'), files: await entriesIn('data.tar') }
+  } catch (error) {
+    throw error instanceof BadInput ? error : new BadInput(basename(deb), `the package is damaged (${error instanceof Error ? error.message : String(error)})`)
+  }
 }
 
 /** Name, version and hash of a package that somebody else downloaded. */
