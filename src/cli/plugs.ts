@@ -1,6 +1,6 @@
 /** Options of `nidus run` that plug devices in: each parser throws BadInput and has no side effect; `openPlugs` opens what they name. */
 import { BadInput } from '../arch/bad-input.ts'
-import type { Plug, PortForward, Transport } from '../devices/index.ts'
+import type { Plug, PortForward, ShareFiles, Transport } from '../devices/index.ts'
 import { openDisk, type DiskAccess } from './disk.ts'
 import { NodeNetwork } from './network.ts'
 import { integerBetween } from './options.ts'
@@ -69,14 +69,20 @@ export interface OpenPlugs {
   readonly network: NodeNetwork | undefined
 }
 
-/** `mute`: what the network answers comes from a recording. */
-export function openPlugs(flags: PlugFlags, { mute = false } = {}): OpenPlugs {
+export interface PlugOptions {
+  /** What the network answers comes from a recording. */
+  readonly mute?: boolean
+  /** Shares answer by way of this. */
+  readonly share?: (tag: string, readOnly: boolean, open: () => ShareFiles) => ShareFiles
+}
+
+export function openPlugs(flags: PlugFlags, { mute = false, share = (_tag, _readOnly, open) => open() }: PlugOptions = {}): OpenPlugs {
   const tags = flags.share.map(({ tag }) => tag), twice = tags.find((tag, i) => tags.indexOf(tag) !== i)
   if (twice !== undefined) throw new BadInput('--share', `two have the tag ${twice}; add ,tag=NAME`)
   const network = flags.net === undefined || mute ? undefined : new NodeNetwork(), host = network ?? { request: () => {} }
   const plugs = [
     ...flags.disk.map(({ path, access, transport }): Plug => ({ kind: 'block', backing: openDisk(path, access), transport })),
-    ...flags.share.map(({ path, tag, readOnly, transport }): Plug => ({ kind: 'share', tag, files: openShare(path, readOnly), transport })),
+    ...flags.share.map(({ path, tag, readOnly, transport }): Plug => ({ kind: 'share', tag, files: share(tag, readOnly, () => openShare(path, readOnly)), transport })),
     ...(flags.net === undefined ? [] : [{ kind: 'network', host, forwards: flags.net.forwards, transport: flags.net.transport } satisfies Plug]),
     ...(flags.rng === undefined ? [] : [{ kind: 'entropy', seed: flags.rng } satisfies Plug]),
     ...(flags.virtioConsole ? [{ kind: 'console' } satisfies Plug] : []),

@@ -11,8 +11,9 @@ import type { OutsideEvent } from '../arch/outside.ts'
 import type { Position } from '../machine/options.ts'
 import { askedFrom, type AskedImages } from './asked.ts'
 import { inputFile } from './options.ts'
+import type { ShareAnswer } from './share-log.ts'
 
-export const RECORDING_VERSION = 1
+export const RECORDING_VERSION = 2
 
 /** What a run is made of. Options are those of the commands; files by their SHA-256. */
 export interface Asked extends AskedImages {
@@ -23,7 +24,7 @@ export interface Asked extends AskedImages {
 export interface Entry { readonly position: Position, readonly event: OutsideEvent }
 /** How the recorded run ended; undefined: it broke off. */
 export interface Ending { readonly position: Position, readonly outcome: string, readonly code: number, readonly traceHash: string | undefined }
-export interface Recording { readonly asked: Asked, readonly entries: readonly Entry[], readonly ending: Ending | undefined }
+export interface Recording { readonly asked: Asked, readonly entries: readonly Entry[], /** Of all shares, in their order. */ readonly answers: readonly ShareAnswer[], readonly ending: Ending | undefined }
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -51,6 +52,9 @@ export class Recorder {
     this.#add({ at: instructions, idle: idleTurns, device, kind, id, bytes: Buffer.from(bytes).toString('base64') })
   }
 
+  /** What a shared folder has answered. Without a path it is not kept: it may be much, and the folder is asked again. */
+  readonly answer = (line: ShareAnswer): void => { if (this.#path !== undefined) this.#add(line) }
+
   /** Only the first end counts: after it the process may still be ended from outside. */
   end({ position: { instructions, idleTurns }, outcome, code, traceHash }: Ending): void {
     if (this.#ended) return
@@ -60,8 +64,8 @@ export class Recorder {
 
   #add(line: object): void {
     const text = JSON.stringify(line)
-    this.#lines.push(text)
-    if (this.#path !== undefined) appendFileSync(this.#path, `${text}\n`)
+    if (this.#path === undefined) this.#lines.push(text)
+    else appendFileSync(this.#path, `${text}\n`)
   }
 
   /** Where the recording is, for the message about a run that broke off; written now if it was not yet. */
@@ -104,10 +108,15 @@ export function parseRecording(text: string): Recording {
   const { snapshot, files } = first, asked = askedFrom(first, 'recording')
   if ((snapshot !== undefined && typeof snapshot !== 'string')
     || !Array.isArray(files) || !files.every(each => isObject(each) && typeof each['what'] === 'string' && typeof each['sha256'] === 'string')) return bad(0, 'does not say what was run')
-  const entries: Entry[] = []
+  const entries: Entry[] = [], answers: ShareAnswer[] = []
   let ending: Ending | undefined, before = 0
   rest.forEach((line, i) => {
-    const { at, idle, outcome, code, traceHash, device, kind, id, bytes } = line
+    const { at, idle, outcome, code, traceHash, device, kind, id, bytes, share, call, answer } = line
+    if (typeof share === 'string' && typeof call === 'string' && typeof answer === 'string') {
+      // A machine that ends closes its files behind the end.
+      answers.push({ share, call, answer })
+      return
+    }
     if (ending !== undefined) bad(i + 1, 'follows the end')
     if (!isNatural(at) || !isNatural(idle) || at < before) return bad(i + 1, 'has no position, or one before that of the last')
     const position = { instructions: before = at, idleTurns: idle }
@@ -115,7 +124,7 @@ export function parseRecording(text: string): Recording {
     else if (typeof device === 'string' && typeof kind === 'string' && isNatural(id) && typeof bytes === 'string') entries.push({ position, event: { device, kind, id, bytes: Uint8Array.from(Buffer.from(bytes, 'base64')) } })
     else bad(i + 1, 'is neither an event nor an end')
   })
-  return { asked: { ...asked, snapshot: snapshot as string | undefined, files: files as Asked['files'] }, entries, ending }
+  return { asked: { ...asked, snapshot: snapshot as string | undefined, files: files as Asked['files'] }, entries, answers, ending }
 }
 
 /** Files that are not what they were when the run was recorded. Throws BadInput. */

@@ -22,6 +22,7 @@ import { openPlugs } from './plugs.ts'
 import { checkFiles, Recorder, sha256, type Asked, type Recording } from './recording.ts'
 import { executedText, leftSites, rewritingText } from './rewriting-text.ts'
 import { checkCombination, type RunFlags, type VmFlags } from './run-flags.ts'
+import { answeringShare, recordingAnswers, replayedAnswers } from './share-log.ts'
 import type { RestoredSession } from './snapshot-file.ts'
 import { grouped } from './table.ts'
 import { fileConsole, plainConsole, SharedTerminal, type VmConsole } from './vm-consoles.ts'
@@ -92,13 +93,21 @@ export function printMessages({ messages }: Finished): void {
 /** Undefined: there was nothing to run (`--dumpdtb`). */
 export async function runSession(flags: RunFlags, images: readonly Requested[], options: SessionOptions = {}): Promise<Finished | undefined> {
   checkCombination(flags, images.map(image => image.flags))
-  if (options.record !== undefined && images.some(image => image.flags.share.length > 0)) throw new BadInput('--record', 'what a shared folder answers is not recorded; leave --share out')
   const { restored } = options
   const loaded = restored === undefined ? await Promise.all(images.map(({ path, flags: each }) => loadImage(path, each))) : images.map((): LoadedImage => ({ image: new Uint8Array(), elf: undefined }))
   const recorder = new Recorder(options.record), asked = (): Asked => ({ flags, images, snapshot: restored?.path, files: filesOf(images, loaded, restored) })
   if (options.replay !== undefined) checkFiles(options.replay.asked.files, asked().files)
   recorder.begin(asked)
-  const opened = images.map(({ flags: each }) => openPlugs(each, { mute: options.replay !== undefined }))
+  const opened = images.map(({ flags: each }, i) => openPlugs(each, {
+    mute: options.replay !== undefined,
+    share: (tag, readOnly, open) => {
+      const name = `${i}.${tag}`, answers = options.replay?.answers.filter(({ share }) => share === name)
+      // A run that broke off without --record has none: the folder itself is asked.
+      if (answers !== undefined && answers.length > 0) return answeringShare(readOnly, open, replayedAnswers(name, answers))
+      const files = open()
+      return options.record === undefined ? files : answeringShare(readOnly, () => files, recordingAnswers(name, recorder.answer))
+    },
+  }))
   const files = images.map(({ flags: each }) => each.console === undefined ? undefined : fileConsole(each.console))
   const terminal = connectConsole(images.length)
   const shared = images.length > 1 ? new SharedTerminal(terminal) : undefined

@@ -186,7 +186,8 @@ export class Cpu {
       case 'DAIFSet': state.pstate |= (value & 15) << 6; return
       case 'DAIFClr':
         state.pstate &= ~((value & 15) << 6)
-        this.interrupts.check()
+        if (this.isStepping()) core.endTurn()
+        else this.interrupts.check()
         return
       case 'SPSel': {
         const from = state.pstate, next = (from & ~1) | (value & 1)

@@ -35,7 +35,8 @@ export class Interrupts {
     pe.refreshLines()
     const hcr = core.hcrLow(pe)
     if (!(pe.irq || pe.fiq || pe.virtualIrq || pe.virtualFiq || (hcr & (HCR.VI | HCR.VF | HCR.VSE)) !== 0)) {
-      core.engine.inline.pending = false
+      // A software step begins where PSTATE.D is cleared: generated code leaves that to the CPU.
+      core.engine.inline.pending = (pe.file.i32[2 * SLOT.MDSCR_EL1]! & 1) !== 0
       return undefined
     }
     core.engine.inline.pending = true

@@ -136,7 +136,7 @@ export class SystemAccess {
    * neither runs on the PE's contexts nor is interrupted; its return from EL2 brings them in line.
    */
   store(row: Row, value: bigint, quiet = false): boolean {
-    const core = this.#core, { pe } = core, { u64 } = pe.file, before = row.slot >= 0 ? u64[row.slot]! : 0n
+    const core = this.#core, { pe } = core, { u64, i32 } = pe.file, before = row.slot >= 0 ? u64[row.slot]! : 0n
     if (row.storage === 'special') {
       const special = this.#registers.of(row)
       if (special.write === undefined) return false
@@ -167,6 +167,8 @@ export class SystemAccess {
         break
       case 'pstate':
         this.#stateChanged()
+        // PSTATE.D may have been cleared, and MDSCR_EL1.SS is set.
+        if ((i32[2 * SLOT.MDSCR_EL1]! & 1) !== 0) core.endTurn()
         this.#interrupts.check()
         break
       case 'timer':

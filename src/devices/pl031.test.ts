@@ -53,9 +53,13 @@ test('a match in the past comes round after 2^32 seconds', () => {
 
 test('identification, sizes, unknown offsets', () => {
   const { rtc, get } = clock()
-  expect([0xfe0, 0xfe4, 0xfe8, 0xfec, 0xff0, 0xff4, 0xff8, 0xffc].map(get)).toEqual([0x31, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1])
+  expect([0xfe0, 0xfe4, 0xfe8, 0xfec, 0xff0, 0xff4, 0xff8, 0xffc].map(get)).toEqual([0x31, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1])
   expect([get(CR), get(ICR), rtc.write(CR, 4, 0), rtc.write(0xfe0, 4, 0)]).toEqual([1, 0, true, true])
-  expect([rtc.read(DR, 8), rtc.read(0x20, 4), rtc.read(0x02, 4), rtc.write(DR, 4, 0), rtc.write(MR, 2, 0), rtc.write(0x1000, 4, 0)]).toEqual([undefined, undefined, undefined, false, false, false])
+  expect([rtc.read(DR, 8), rtc.read(0x20, 4), rtc.read(0x02, 4), rtc.write(MR, 8, 0), rtc.write(0x1000, 4, 0)]).toEqual([undefined, undefined, undefined, false, false])
+  // Read-only registers ignore writes of any size.
+  const before = [DR, RIS, MIS, 0xfe0].map(get)
+  expect([DR, RIS, MIS, 0xfe0].flatMap(offset => ([1, 2, 4] as const).map(size => rtc.write(offset, size, 0xdead_beef))).every(Boolean)).toBe(true)
+  expect([DR, RIS, MIS, 0xfe0].map(get)).toEqual(before)
 })
 
 test('save, reset, restore', () => {

@@ -13,7 +13,8 @@ export interface Pl031Options {
 export const DEFAULT_EPOCH = 1_767_225_600
 const SECOND = 1_000_000_000
 const OFFSET = { DR: 0x00, MR: 0x04, LR: 0x08, CR: 0x0c, IMSC: 0x10, RIS: 0x14, MIS: 0x18, ICR: 0x1c, ID: 0xfe0 } as const
-const ID = [0x31, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1]
+/** Revision 1 (bits 7:4 of the third), as QEMU's. */
+const ID = [0x31, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1]
 
 export class Pl031 implements MmioDevice {
   readonly name = 'PL031'
@@ -66,7 +67,7 @@ export class Pl031 implements MmioDevice {
   }
 
   write(offset: number, size: AccessSize, value: number): boolean {
-    if (size !== 4) return false
+    if (size === 8) return false
     this.poll()
     switch (offset) {
       case OFFSET.MR:
@@ -80,7 +81,8 @@ export class Pl031 implements MmioDevice {
         break
       case OFFSET.IMSC: this.#masked = (value & 1) === 0; break
       case OFFSET.ICR: if ((value & 1) !== 0) this.#raw = false; break
-      case OFFSET.CR: break
+      // The first cannot be stopped, the others are read-only.
+      case OFFSET.CR: case OFFSET.DR: case OFFSET.RIS: case OFFSET.MIS: break
       default: return offset % 4 === 0 && ID[(offset - OFFSET.ID) / 4] !== undefined
     }
     this.poll()

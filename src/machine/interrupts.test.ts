@@ -165,6 +165,16 @@ test('software step: one instruction at EL1, then the exception', () => {
   expect([x(5), x(21)]).toEqual([1n, p.addressOf('stepped') + 4n])
 })
 
+test.each(['DAIFClr', 'MSR DAIF'])('software step at EL1 itself begins where %s clears PSTATE.D', way => {
+  const p = new Program().setLabel('VBAR_EL1', 'vectors').set('OSLAR_EL1', 0).set('MDSCR_EL1', (1n << 13n) | 1n)
+  if (way === 'DAIFClr') p.insn('MSR (immediate), DAIFClr', { CRm: 8 })
+  else p.set('DAIF', 7 << 6)
+  p.label('stepped').mov(5, 1).mov(5, 2).off('hvc')
+  p.vectors(0x800, 'vectors', { 0x200: 'sync' }).label('sync').mrs(20, 'ESR_EL1').mrs(21, 'ELR_EL1').off('hvc')
+  const { x } = run(p)
+  expect([Number(x(20)) >>> 26, x(21), x(5)]).toEqual([0x33, p.addressOf('stepped'), 0n])
+})
+
 test('a PMU counter that overflows interrupts at its cycle (PPI 23), and the line is low again when the flag is cleared', () => {
   const CYCLE = 1n << 31n, period = 200n
   const p = new Program().setLabel('VBAR_EL1', 'vectors')

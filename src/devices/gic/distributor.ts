@@ -127,6 +127,8 @@ export class GicDistributor implements ListingDistributor {
       { name: 'GICD_CTLR', offset: 0x0, read: () => state.groupEnables, write: (_cpu, value) => state.setGroupEnables(value) },
       { name: 'GICD_TYPER', offset: 0x4, read: () => this.#linesNumber() | (this.cpus - 1) << GICD_TYPER.CPUNumber },
       { name: 'GICD_IIDR', offset: 0x8, read: () => this.#iidr },
+      // Reserved in GICv2, but kvm-unit-tests asks here before it knows the version.
+      { name: 'GICD_TYPER2', offset: 0xc },
       { name: 'GICD_SGIR', offset: 0xf00, write: (cpu, value) => this.#softwareGenerated(cpu, value) },
       ...identification('GICD_', 0xfd0, GIC400_ID),
     ]
