@@ -22,15 +22,15 @@ const PHASE = { begin: 1, end: 2 } as const
 /** What the paper ran (neve-paper.md 2.2), and what is run here; words of the command line of `guests/apps`. */
 export const PARAMETERS: Readonly<Record<App, { readonly words: string, readonly here: string, readonly paper: string }>> = {
   hackbench: { words: 'hackbench=2,4,40', here: '2 groups of 4 senders and 4 receivers, 40 loops, Unix sockets', paper: '100 groups of 20 and 20, 500 loops' },
-  tcp_rr: { words: 'tcp_rr=40,1', here: '40 transactions of 1 byte each way', paper: 'netperf TCP_RR, 1 byte each way, 10 s' },
-  tcp_stream: { words: 'tcp_stream=256', here: '256 KiB from the client', paper: 'netperf TCP_STREAM, 10 s' },
-  tcp_maerts: { words: 'tcp_maerts=256', here: '256 KiB to the client', paper: 'netperf TCP_MAERTS, 10 s' },
-  memcached: { words: 'memcached=16,10', here: '16 connections with 10 requests each, a SET and ten GETs of 32 bytes, a server of our own with one thread', paper: 'memtier_benchmark: 200 connections with 10,000 requests each, the same mixture' },
+  tcp_rr: { words: 'tcp_rr=20,1', here: '20 transactions of 1 byte each way', paper: 'netperf TCP_RR, 1 byte each way, 10 s' },
+  tcp_stream: { words: 'tcp_stream=64', here: '64 KiB from the client', paper: 'netperf TCP_STREAM, 10 s' },
+  tcp_maerts: { words: 'tcp_maerts=64', here: '64 KiB to the client', paper: 'netperf TCP_MAERTS, 10 s' },
+  memcached: { words: 'memcached=8,10', here: '8 connections with 10 requests each, a SET and ten GETs of 32 bytes, a server of our own with one thread', paper: 'memtier_benchmark: 200 connections with 10,000 requests each, the same mixture' },
   kernbench: { words: 'kernbench=12,2,512', here: '12 files of 512 lines by a compiler of our own, 2 at a time', paper: 'Linux 3.17, allnoconfig, make -j' },
 }
 
 /** Runs of each load that are measured, after one that is not: how two CPUs share a short load is partly chance. */
-const REPEAT = 8, NETWORK_REPEAT = 3
+const REPEAT = 8, NETWORK_REPEAT = 2
 const LOCAL: ReadonlySet<App> = new Set(['hackbench', 'kernbench'])
 const wordsOf = (local: boolean): string => `repeat=${local ? REPEAT : NETWORK_REPEAT} ${APPS.filter(app => LOCAL.has(app) === local).map(app => PARAMETERS[app].words).join(' ')}`
 

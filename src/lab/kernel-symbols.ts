@@ -12,7 +12,7 @@ const SPACE_SHIFT = 36n
 
 const isSystemInstruction = (word: number): boolean => (word & 0xffc0_0000) >>> 0 === 0xd500_0000 || word === 0xd69f_03e0
 
-/** Kernels without CONFIG_KALLSYMS_ALL name nothing behind these, such as the nVHE hypervisor part of 5.10 and 6.1. */
+/** What comes behind has no name: in 5.10 the nVHE hypervisor part, whose symbols are left out of the table. */
 const ENDS: ReadonlySet<string> = new Set(['_etext', '_einittext'])
 
 /** `trapped`: addresses of system instructions. The function that is returned knows the spaces that they are in. */
