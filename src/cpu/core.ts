@@ -14,6 +14,7 @@ import type { TraceSink } from '../trace/event.ts'
 import type { DebugHooks } from './debug-hooks.ts'
 import type { RoutingControls } from './routing.ts'
 import type { PE } from './pe.ts'
+import type { SelfHostedDebug } from './self-hosted-debug.ts'
 import type { ViewRegistry } from './views.ts'
 import { CYCLES_PER_COUNT } from './timers.ts'
 
@@ -105,6 +106,8 @@ export class Core {
   readonly registry: ViewRegistry
   /** Set once, right after construction: the engine needs the callbacks that need this object. */
   engine!: EngineApi
+  /** Breakpoints and watchpoints of the guest's own. */
+  selfHosted!: SelfHostedDebug
   pes: readonly PE[] = []
   pe!: PE
   /** Controls of the PE that runs now, for sysreg.resolve. */
@@ -236,6 +239,12 @@ export class Core {
   endTurn(): void {
     this.turnEnded = true
     if (this.#running) this.engine.limit(0)
+  }
+
+  /** From `Callbacks.fetch`: the turn ends before the instruction at PC. */
+  endTurnBefore(): void {
+    this.turnEnded = true
+    this.engine.endBefore()
   }
 
   #limit(instructions: number): void {

@@ -21,6 +21,7 @@ import { Maintenance } from './maintenance.ts'
 import { PointerAuthentication } from './pauth.ts'
 import { PE } from './pe.ts'
 import { Pmu } from './pmu.ts'
+import { SelfHostedDebug } from './self-hosted-debug.ts'
 import { SystemAccess } from './system-access.ts'
 import { SystemRegisters } from './system-registers.ts'
 import { Timers } from './timers.ts'
@@ -43,6 +44,10 @@ export interface CpuOptions extends Omit<CoreOptions, 'registry'> {
   readonly setPpiLevel: (pe: number, intid: number, level: boolean) => void
 }
 
+/** Of a Software Step exception: EX is valid; the stepped instruction was a Load-Exclusive. */
+const ISS_ISV = 1 << 24, ISS_EX = 1 << 6
+const isLoadExclusive = (word: number): boolean => (word & 0x3fc0_0000) === 0x0840_0000
+
 const PAC_KEYS = { IA: 'APIA', IB: 'APIB', DA: 'APDA', DB: 'APDB' } as const
 
 export class Cpu {
@@ -57,12 +62,14 @@ export class Cpu {
   readonly pmu: Pmu
   readonly pauth: PointerAuthentication
   readonly inlineAccess: InlineAccess
+  readonly selfHosted: SelfHostedDebug
   #pacTraps = false
 
   constructor(options: CpuOptions) {
     const core = this.core = new Core({ ...options, registry: new ViewRegistry() })
     const stateChanged = (): void => this.stateChanged()
     this.exceptions = new Exceptions(core, stateChanged)
+    this.selfHosted = core.selfHosted = new SelfHostedDebug(core, this.exceptions)
     this.interrupts = new Interrupts(core, this.exceptions)
     this.memory = new MemoryAccess(core, this.exceptions)
     this.maintenance = new Maintenance(core, this.exceptions, this.memory)
@@ -186,8 +193,7 @@ export class Cpu {
       case 'DAIFSet': state.pstate |= (value & 15) << 6; return
       case 'DAIFClr':
         state.pstate &= ~((value & 15) << 6)
-        if (this.isStepping()) core.endTurn()
-        else this.interrupts.check()
+        this.interrupts.check()
         return
       case 'SPSel': {
         const from = state.pstate, next = (from & ~1) | (value & 1)
@@ -216,7 +222,10 @@ export class Cpu {
       case 'SVC': {
         const resolution = svcTarget(el, core.controls)
         // A fine-grained trap returns to the SVC itself, the SVC exception to the next instruction; both have EC 0x15.
-        if (resolution.kind === 'trap') this.exceptions.take(resolution.to, 'sync', syndrome.svc(immediate), resolution.rule.startsWith('HFGITR') ? this.engine.state.pc : this.#next())
+        if (resolution.kind !== 'trap') return
+        const trapped = resolution.rule.startsWith('HFGITR')
+        if (!trapped) this.exceptions.stepAdvance()
+        this.exceptions.take(resolution.to, 'sync', syndrome.svc(immediate), trapped ? this.engine.state.pc : this.#next())
         return
       }
       case 'HVC': {
@@ -226,8 +235,10 @@ export class Cpu {
           return
         }
         const resolution = hvcAvailability(el, core.controls)
-        if (resolution.kind === 'trap') this.exceptions.take(2, 'sync', syndrome.hvc(immediate), this.#next())
-        else this.exceptions.undefinedInstruction()
+        if (resolution.kind === 'trap') {
+          this.exceptions.stepAdvance()
+          this.exceptions.take(2, 'sync', syndrome.hvc(immediate), this.#next())
+        } else this.exceptions.undefinedInstruction()
         return
       }
       case 'SMC': {
@@ -269,7 +280,11 @@ export class Cpu {
     this.exceptions.exceptionReturn(address)
     const { state } = this.engine
     // A fault of the fetch at the target comes first (Arm ARM, synchronous exception prioritization).
-    if ((state.pstate & PSTATE.IL) !== 0 && this.memory.fetchPage(state.pcHigh, state.pcLow) >= 0) this.exceptions.illegalState()
+    // So do a pending Software Step exception and a breakpoint, which the run loop takes.
+    if ((state.pstate & PSTATE.IL) !== 0 && !(this.isStepping() && this.stepPending) && this.memory.fetchPage(state.pcHigh, state.pcLow) >= 0) {
+      if (this.selfHosted.breaksHere()) this.selfHosted.takeBreakpoint()
+      else this.exceptions.illegalState()
+    }
     if (this.isStepping()) this.core.endTurn()
     else this.interrupts.check()
   }
@@ -291,27 +306,45 @@ export class Cpu {
     core.endTurn()
   }
 
-  // ---- software step (Arm ARM D2.11) ----
+  // ---- debug exceptions before an instruction: software step (Arm ARM D2.10) and breakpoints ----
 
-  /** MDSCR_EL1.SS is set and software step exceptions are enabled at the current EL. */
-  isStepping(): boolean {
-    const { pe } = this.core, mdscr = pe.file.i32[2 * SLOT.MDSCR_EL1]!
-    if ((mdscr & 1) === 0 || (pe.file.i32[2 * SLOT.OSLSR_EL1]! & 2) !== 0) return false
-    const pstate = this.engine.state.pstate, el = elOf(pstate), target = this.exceptions.synchronousTarget(true)
-    if (el < target) return true
-    // From the debug exceptions' own EL: MDSCR_EL1.KDE and PSTATE.D.
-    return el === target && (mdscr & (1 << 13)) !== 0 && (pstate & PSTATE.D) === 0
-  }
+  /** MDSCR_EL1.SS is set and debug exceptions are enabled here. */
+  isStepping(): boolean { return this.selfHosted.isStepping() }
 
   /** PSTATE.SS = 0 while stepping: the Software Step exception is pending. */
   get stepPending(): boolean { return (this.engine.state.pstate & PSTATE.SS) === 0 }
 
-  takeStepException(): void {
-    const target = this.exceptions.synchronousTarget(true), same = elOf(this.engine.state.pstate) === target
-    // ISV = 0: whether a Load-Exclusive was stepped is not reported.
-    this.exceptions.take(target, 'sync', ((same ? EC.SoftwareStepSame : EC.SoftwareStepLower) << 26 | 1 << 25 | 0x22) >>> 0, this.engine.state.pc)
+  /** The next instruction must be executed by `stepAlone`. */
+  get mustStepAlone(): boolean { return this.isStepping() || this.selfHosted.holdsPc() }
+
+  /** Between instructions: takes what comes before the instruction at PC, also a fault of its fetch. False: there is nothing, it can be executed. */
+  takeDebugException(): boolean {
+    if (this.isStepping() && this.stepPending) {
+      this.#softwareStep(0)
+      return true
+    }
+    if (!this.selfHosted.breaksHere()) return false
+    // AArch64.CheckDebug comes after translation.
+    const { state } = this.engine
+    if (this.memory.fetchPage(state.pcHigh, state.pcLow) >= 0) this.selfHosted.takeBreakpoint()
+    return true
   }
 
-  /** After one instruction in the active-not-pending state. */
-  stepDone(): void { this.engine.state.pstate &= ~PSTATE.SS }
+  /** Executes one instruction; a Software Step exception that it completes is taken at once. Returns 0 if a debugger did not let it. */
+  stepAlone(): number {
+    const { core, exceptions, engine } = this, stepping = this.isStepping(), before = exceptions.taken, { pcLow } = engine.state
+    const executed = this.selfHosted.alone(() => core.step())
+    if (executed === 0 || !stepping) return executed
+    // SSAdvance. A turn of L0 may have ended in between: then the state is another one's.
+    if (exceptions.taken !== before) return executed
+    engine.state.pstate &= ~PSTATE.SS
+    const wentOn = engine.state.pcLow === ((pcLow + 4) | 0)
+    if (this.isStepping()) this.#softwareStep(ISS_ISV | (wentOn && isLoadExclusive(engine.stepped(pcLow)) ? ISS_EX : 0))
+    return executed
+  }
+
+  #softwareStep(iss: number): void {
+    const target = this.core.el === 2 ? 2 : this.selfHosted.target()
+    this.exceptions.take(target, 'sync', ((this.core.el === target ? EC.SoftwareStepSame : EC.SoftwareStepLower) << 26 | 1 << 25 | iss | 0x22) >>> 0, this.engine.state.pc)
+  }
 }

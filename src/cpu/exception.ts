@@ -19,7 +19,6 @@ const TARGET = [
 ] as const
 const SP_SLOT = [SLOT.SP_EL0, SLOT.SP_EL1, SLOT.SP_EL2] as const
 const SCTLR_SPAN = 1 << 23
-const MDCR_TDE = 1 << 8
 const VECTOR_FAILURES_UNDER_EL2 = 100_000
 
 /** What goes with a syndrome. */
@@ -36,6 +35,8 @@ export class Exceptions {
   readonly #stateChanged: () => void
   readonly #pan: boolean
   readonly #uao: boolean
+  /** How many exceptions have been taken. */
+  taken = 0
 
   constructor(core: Core, stateChanged: () => void) {
     this.#core = core
@@ -57,10 +58,7 @@ export class Exceptions {
   }
 
   /** Where a synchronous exception without a trap of its own goes. */
-  synchronousTarget(debug = false): 1 | 2 {
-    const core = this.#core, pe = core.pe
-    return routeSynchronous(core.el, core.routing(pe), debug && core.el2 && ((pe.file.i32[2 * SLOT.MDCR_EL2]! & MDCR_TDE) !== 0 || core.tge(pe)))
-  }
+  synchronousTarget(): 1 | 2 { return routeSynchronous(this.#core.el, this.#core.routing(this.#core.pe)) }
 
   /**
    * AArch64.TakeException. `returnAddress` is the preferred return address. Execution continues at the vector; with EL2 software in
@@ -69,6 +67,7 @@ export class Exceptions {
   take(target: 1 | 2, type: ExceptionType, esr: number, returnAddress: bigint, fault: Fault = NO_FAULT): void {
     const core = this.#core, pe = core.pe, { state } = core.engine, { u64, i32 } = pe.file, slots = TARGET[target]
     const pstate = core.pstate(), from = elOf(pstate)
+    this.taken++
     if (target === 2 && from !== 2) core.debug?.leaving(returnAddress)
 
     // SPSR first: everything below changes PSTATE.
@@ -129,7 +128,7 @@ export class Exceptions {
     const spsr = pe.file.i32[2 * TARGET[from]!.SPSR]!
     const controls = { el2: core.el2, TGE: core.tge(pe), PANimplemented: this.#pan, UAOimplemented: this.#uao }
     const illegal = isIllegalReturn(from, spsr, controls)
-    const next = returnPSTATE(pstate, spsr, illegal, controls) | this.#stepAfterReturn(spsr, from)
+    const restored = returnPSTATE(pstate, spsr, illegal, controls), next = restored | this.#stepAfterReturn(spsr, pstate, restored)
     this.switchStack(pstate, next)
     core.setPstate(next)
     state.clearExclusive()
@@ -155,10 +154,17 @@ export class Exceptions {
     this.take(this.synchronousTarget(), 'sync', syndrome.illegalState(), this.#core.engine.state.pc)
   }
 
-  /** DebugExceptionReturnSS: SPSR.SS takes effect when stepping is enabled at the target and was not at the source. */
-  #stepAfterReturn(spsr: number, from: number): number {
-    if ((this.#core.pe.file.i32[2 * SLOT.MDSCR_EL1]! & 1) === 0) return 0
-    return from >= 1 ? spsr & PSTATE.SS : 0
+  /** DebugExceptionReturnSS: SPSR.SS takes effect when debug exceptions are enabled at the target and were not at the source. */
+  #stepAfterReturn(spsr: number, from: number, to: number): number {
+    const core = this.#core
+    if ((core.pe.file.i32[2 * SLOT.MDSCR_EL1]! & 1) === 0 || (spsr & PSTATE.SS) === 0) return 0
+    return !core.selfHosted.enabledFrom(from) && core.selfHosted.enabledFrom(to) ? PSTATE.SS : 0
+  }
+
+  /** SSAdvance: SVC, HVC and SMC count as executed when their exceptions are taken. */
+  stepAdvance(): void {
+    const core = this.#core
+    if ((core.pe.file.i32[2 * SLOT.MDSCR_EL1]! & 1) !== 0) core.engine.state.pstate &= ~PSTATE.SS
   }
 
   /**

@@ -35,8 +35,8 @@ export class Interrupts {
     pe.refreshLines()
     const hcr = core.hcrLow(pe)
     if (!(pe.irq || pe.fiq || pe.virtualIrq || pe.virtualFiq || (hcr & (HCR.VI | HCR.VF | HCR.VSE)) !== 0)) {
-      // A software step begins where PSTATE.D is cleared: generated code leaves that to the CPU.
-      core.engine.inline.pending = (pe.file.i32[2 * SLOT.MDSCR_EL1]! & 1) !== 0
+      // Clearing PSTATE.D begins what MDSCR_EL1.{SS,KDE} = {1,1} asks for.
+      core.engine.inline.pending = core.selfHosted.stepsOwnEL()
       return undefined
     }
     core.engine.inline.pending = true
@@ -63,9 +63,9 @@ export class Interrupts {
     this.#exceptions.take(delivery.target, TYPE[delivery.kind], delivery.kind === 'SError' ? syndrome.serror(0) : 0, core.engine.state.pc)
   }
 
-  /** From a callback: ends the run after this instruction when an interrupt can be taken then. */
+  /** From a callback: ends the run after this instruction when an interrupt can be taken then, or software step begins. */
   check(): void {
-    if (this.deliverable() !== undefined) this.#core.endTurn()
+    if (this.deliverable() !== undefined || this.#core.selfHosted.isStepping()) this.#core.endTurn()
   }
 
   /** WFI wake-up events: masks of PSTATE do not matter, and neither does where the interrupt is routed. */

@@ -9,7 +9,7 @@ import type { Core } from './core.ts'
 import { decidesAccesses } from './resolutions.ts'
 import { belongsToEL1Regime } from './system-access.ts'
 
-const MDSCR = 2 * SLOT.MDSCR_EL1
+const MDSCR = 2 * SLOT.MDSCR_EL1, SS = 1, MDE = 1 << 15
 
 export class RegisterMoves {
   /** Every register is storage, and writing it concerns nothing but views of translation, controls and stepping. */
@@ -64,7 +64,7 @@ export class RegisterMoves {
     const core = this.#core, { pe } = core
     const source = from.i32, target = into.i32, machine = this.#machine, kept = this.#kept
     const write = this.#write, readOnly = this.#readOnly, res1 = this.#res1
-    const stepped = target[MDSCR]! & 1
+    const before = target[MDSCR]!
     for (let i = 0; i < machine.length; i++) {
       const at = machine[i]!, to = kept[i]!, low = 2 * i, high = low + 1
       target[at] = (source[to]! & write[low]!) | (target[at]! & readOnly[low]!) | res1[low]!
@@ -78,6 +78,8 @@ export class RegisterMoves {
     if (this.#changesAll || this.#changesEL1 || this.#changesEL2) pe.vncrPage = -1
     if (this.#decides) pe.resolutions.forget()
     // MDSCR_EL1.SS: the run loop steps.
-    if (this.#steps && (stepped | (target[MDSCR]! & 1)) !== 0) core.endTurn()
+    const debug = this.#steps ? before | target[MDSCR]! : 0
+    if ((debug & SS) !== 0) core.endTurn()
+    if ((debug & MDE) !== 0) core.selfHosted.changed(pe)
   }
 }

@@ -21,8 +21,7 @@ test('at EL2 an interrupt that is routed to EL1 waits', () => {
   expect(routePhysical('IRQ', 2, { ...none, TGE: true, E2H: true })).toEqual({ target: 2, mask: 'pstate' })
 })
 
-test('EL0 goes to EL2 under TGE, debug exceptions under MDCR_EL2.TDE', () => {
+test('EL0 goes to EL2 under TGE', () => {
   expect(routeSynchronous(0, none)).toBe(1)
   expect(routeSynchronous(0, { ...none, TGE: true })).toBe(2)
-  expect(routeSynchronous(1, none, true)).toBe(2)
 })

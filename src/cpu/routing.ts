@@ -45,11 +45,10 @@ export function routeVirtual(kind: Interrupt, from: EL, c: RoutingControls): Int
 
 /**
  * Synchronous exceptions without a trap of their own (SVC, UNDEFINED, stage 1 aborts, alignment, BRK): the EL they come from, EL1 for EL0;
- * EL0's go to EL2 under HCR_EL2.TGE. `debug` exceptions also obey MDCR_EL2.TDE.
+ * EL0's go to EL2 under HCR_EL2.TGE.
  */
-export function routeSynchronous(from: EL, c: RoutingControls, debugToEL2 = false): 1 | 2 {
+export function routeSynchronous(from: EL, c: RoutingControls): 1 | 2 {
   if (from === 2) return 2
-  if (c.el2 && debugToEL2) return 2
   return from === 0 && c.el2 && c.TGE ? 2 : 1
 }
 

@@ -3,7 +3,7 @@
  * follows from the row's `effect`.
  */
 import { EC, syndrome } from '../arch/esr.ts'
-import { BREAKPOINTS, SLOT, WATCHPOINTS, rowByName, sanitise } from '../sysreg/index.ts'
+import { SLOT, sanitise } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import type { Exceptions } from './exception.ts'
@@ -16,8 +16,6 @@ import type { MemoryAccess } from './translation.ts'
 const READ = 1 << 21
 /** Registers of the EL1&0 regime; others with the effect 'translation' belong to EL2's. VTTBR and VTCR are stage 2 of EL1&0. */
 const EL1_TRANSLATION = new Set<number>([SLOT.SCTLR_EL1, SLOT.TCR_EL1, SLOT.TTBR0_EL1, SLOT.TTBR1_EL1, SLOT.MAIR_EL1, SLOT.VTTBR_EL2, SLOT.VTCR_EL2])
-/** DBGBCR<n>_EL1 and DBGWCR<n>_EL1. */
-const DEBUG_CONTROLS: readonly number[] = [['DBGBCR', BREAKPOINTS], ['DBGWCR', WATCHPOINTS]].flatMap(([name, count]) => Array.from({ length: Number(count) }, (_, n) => rowByName(`${name}${n}_EL1`)!.slot))
 export const belongsToEL1Regime = (row: Row): boolean => EL1_TRANSLATION.has(row.slot)
 
 export class SystemAccess {
@@ -120,12 +118,6 @@ export class SystemAccess {
     core.charge(row.effect === 'interrupt' ? core.costs.gicRegisterWrite : core.costs.systemRegisterWrite)
   }
 
-  /** MDSCR_EL1.MDE and an enabled breakpoint or watchpoint: their registers are storage, the exceptions are not built. */
-  #hasBreakpoints(): boolean {
-    const { i32 } = this.#core.pe.file
-    return (i32[2 * SLOT.MDSCR_EL1]! & (1 << 15)) !== 0 && DEBUG_CONTROLS.some(slot => (i32[2 * slot]! & 1) !== 0)
-  }
-
   /** Reads a register by its row without traps: what MRS at EL2 would return. Undefined: not built. */
   load(row: Row): bigint | undefined {
     return row.storage === 'slot' ? this.#core.pe.file.u64[row.slot]! : this.#registers.of(row).read?.()
@@ -136,7 +128,7 @@ export class SystemAccess {
    * neither runs on the PE's contexts nor is interrupted; its return from EL2 brings them in line.
    */
   store(row: Row, value: bigint, quiet = false): boolean {
-    const core = this.#core, { pe } = core, { u64, i32 } = pe.file, before = row.slot >= 0 ? u64[row.slot]! : 0n
+    const core = this.#core, { pe } = core, { u64 } = pe.file, before = row.slot >= 0 ? u64[row.slot]! : 0n
     if (row.storage === 'special') {
       const special = this.#registers.of(row)
       if (special.write === undefined) return false
@@ -167,8 +159,6 @@ export class SystemAccess {
         break
       case 'pstate':
         this.#stateChanged()
-        // PSTATE.D may have been cleared, and MDSCR_EL1.SS is set.
-        if ((i32[2 * SLOT.MDSCR_EL1]! & 1) !== 0) core.endTurn()
         this.#interrupts.check()
         break
       case 'timer':
@@ -181,8 +171,8 @@ export class SystemAccess {
         break
       case 'debug':
         // MDSCR_EL1.SS: the run loop steps.
-        if (row.slot === SLOT.MDSCR_EL1 && ((before | u64[row.slot]!) & 1n) !== 0n) core.endTurn()
-        if (this.#hasBreakpoints()) core.unimplemented('feature', 'breakpoints and watchpoints of the PE (MDSCR_EL1.MDE with DBGBCR<n>_EL1.E or DBGWCR<n>_EL1.E)')
+        if (((row.slot === SLOT.MDSCR_EL1 ? before : 0n) | u64[SLOT.MDSCR_EL1]!) & 1n) core.endTurn()
+        core.selfHosted.changed(pe)
         break
     }
     return true

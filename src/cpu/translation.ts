@@ -84,6 +84,10 @@ export class MemoryAccess {
       core.engine.pause('before')
       return
     }
+    if (core.selfHosted.holdsFetch(vaHi, vaLo)) {
+      core.endTurnBefore()
+      return
+    }
     const page = this.fetchPage(vaHi, vaLo)
     if (page < 0) return
     this.#noteGlobal(this.#view, vaHi, this.#out)
@@ -145,10 +149,11 @@ export class MemoryAccess {
   // ---- data ----
 
   read(vaHi: number, vaLo: number, size: AccessSize, flags: number): void {
-    const forUpdate = (flags & ENGINE.FOR_UPDATE) !== 0
+    const core = this.#core, forUpdate = (flags & ENGINE.FOR_UPDATE) !== 0
     if (this.#isWatched(vaHi, vaLo, size, forUpdate ? ACCESS.read | ACCESS.write : ACCESS.read)) return
-    if (!this.#translateAccess(vaHi, vaLo, size, flags, forUpdate ? ACCESS.read | ACCESS.write : ACCESS.read)) return
-    const out = this.#out, core = this.#core, { state, ram } = core.engine
+    const kinds = forUpdate ? ACCESS.read | ACCESS.write : ACCESS.read
+    if (!this.#translateAccess(vaHi, vaLo, size, flags, kinds) || core.selfHosted.watches(vaHi, vaLo, size, kinds, this.#isUnprivileged(flags))) return
+    const out = this.#out, { state, ram } = core.engine
     state.data64[1] = 0n
     if (this.#crosses(vaLo, size)) {
       this.#crossingRead(vaLo, size)
@@ -173,8 +178,9 @@ export class MemoryAccess {
 
   write(vaHi: number, vaLo: number, size: AccessSize, flags: number): void {
     if (this.#isWatched(vaHi, vaLo, size, ACCESS.write)) return
-    if (!this.#translateAccess(vaHi, vaLo, size, flags, ACCESS.write)) return
-    const out = this.#out, core = this.#core, { state, ram } = core.engine
+    const core = this.#core
+    if (!this.#translateAccess(vaHi, vaLo, size, flags, ACCESS.write) || core.selfHosted.watches(vaHi, vaLo, size, ACCESS.write, this.#isUnprivileged(flags))) return
+    const out = this.#out, { state, ram } = core.engine
     if (this.#crosses(vaLo, size)) {
       this.#crossingWrite(vaLo, size)
       return
@@ -205,6 +211,7 @@ export class MemoryAccess {
     }
     if (store && this.#isWatched(vaHi, vaLo, size, ACCESS.write)) return -1
     if (!this.#translateAccess(vaHi, vaLo, size, flags, store ? ACCESS.write : ACCESS.read)) return -1
+    if (store && this.#core.selfHosted.watches(vaHi, vaLo, size, ACCESS.write, this.#isUnprivileged(flags))) return -1
     const { pa } = this.#out
     if (!this.#core.engine.ram.contains(pa, size)) return -2
     this.#fill(vaHi, vaLo, flags, this.#out)
@@ -284,7 +291,7 @@ export class MemoryAccess {
       kinds = KIND.READ
       if (!this.#readOnly && (perms & (unprivileged ? PERM.UW : PERM.PW)) !== 0) kinds |= KIND.WRITE
     }
-    if (kinds === 0 || core.debug?.holdsData(vaHi, vaLo) === true) return
+    if (kinds === 0 || core.debug?.holdsData(vaHi, vaLo) === true || core.selfHosted.holdsData(vaHi, vaLo)) return
     this.#noteGlobal(view, vaHi, out)
     const context = (flags & ENGINE.UNPRIVILEGED) !== 0 ? tlb.unprivileged : tlb.data
     tlb.fill(context, kinds, vaHi, vaLo, out.pa - out.pa % PAGE, out.pageShift, !out.device && !view.alignmentCheck ? ENTRY_FLAGS.MISALIGNED : 0)
@@ -423,7 +430,8 @@ export class MemoryAccess {
     if (this.#isWatched(vaHi, vaLo, 64, ACCESS.write)) return -1
     if (this.#zeroPage >= 0 && vaHi === this.#zeroHi && (vaLo & -PAGE) === this.#zeroLo) return this.#zeroPage + (vaLo & (PAGE - 1))
     const pa = this.translateForMaintenance(vaHi, vaLo, ACCESS.write, false)
-    if (pa >= 0) {
+    if (pa >= 0 && this.#core.selfHosted.watches(vaHi, vaLo & -64, 64, ACCESS.write, this.#core.el === 0)) return -1
+    if (pa >= 0 && !this.#core.selfHosted.holdsData(vaHi, vaLo)) {
       this.#zeroHi = vaHi
       this.#zeroLo = vaLo & -PAGE
       this.#zeroPage = pa - (pa & (PAGE - 1))

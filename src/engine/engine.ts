@@ -324,6 +324,13 @@ export class Engine {
     this.state.redirect(this.state.pc)
   }
 
+  /** From `Callbacks.fetch`: the run ends before the instruction at PC. */
+  endBefore(): void {
+    this.beyond = 0
+    this.slice -= this.leftInSlice()
+    this.words[HOT.CREDIT / 4] = this.words[HOT.RECORD / 4]!
+  }
+
   /** Whether a run would have ended, its budget used up, after the one instruction that was just executed at this address. */
   private endsRun(pcHigh: number, pcLow: number): boolean {
     const { words, state } = this
@@ -362,6 +369,12 @@ export class Engine {
   /** The instruction word at the current PC, in a callback other than `fetch`. */
   get word(): number {
     return this.pages.word(this.words[HOT.RECORDS / 4]! >>> 0, this.words[HOT.RECORD / 4]! >>> 0)
+  }
+
+  /** The instruction word that was executed last, after a step from an address that ends in `pcLow` that was no branch. */
+  stepped(pcLow: number): number {
+    const records = this.words[HOT.RECORDS / 4]! >>> 0
+    return this.pages.word(records, records + ((pcLow & 0xfff) >>> 2) * 16)
   }
 
   /** From `Callbacks.fetch`: enters the page of RAM at `pa` for the page of `va` in the fetch context. `shift` as in `Tlb.fill`. */

@@ -374,6 +374,7 @@ export class Machine {
     this.#finished = this.#outcome !== undefined
     this.#matcher = undefined
     this.#forgetTranslations()
+    for (const pe of pes) this.cpu.selfHosted.changed(pe)
     this.#switchTo(pes[integer(0, pes.length - 1).restore(state['current'], 'current', 0)]!)
   }
 
@@ -441,6 +442,7 @@ export class Machine {
     state.pc = entry
     state.clearExclusive()
     pe.registersReplaced()
+    this.cpu.selfHosted.changed(pe)
     pe.waiting = 'none'
     pe.event = false
     pe.timers.update(core.count(pe))

@@ -168,12 +168,9 @@ export class RunLoop {
       cpu.interrupts.take(delivery)
       if (pe.power !== 'on' || pe.waiting !== 'none') return
     }
-    if (cpu.isStepping()) {
-      if (cpu.stepPending) cpu.takeStepException()
-      else {
-        if (core.step() === 0) this.#suspended = { pe, instructions: 1, before: 0, end: 0, step: true }
-        else this.#stepDone()
-      }
+    if (cpu.mustStepAlone) {
+      if (cpu.takeDebugException()) this.idleTurns = 0
+      else this.#stepAlone({ pe, instructions: 1, before: 0, end: 0, step: true })
       return
     }
     const now = core.cycles(pe), perInstruction = core.costs.instruction
@@ -204,13 +201,12 @@ export class RunLoop {
     if (!step) {
       cpu.core.resume()
       this.#end(turn)
-    } else if (cpu.core.step() === 0) this.#suspended = turn
-    else this.#stepDone()
+    } else this.#stepAlone(turn)
     return pe
   }
 
-  #stepDone(): void {
-    this.idleTurns = 0
-    this.#cpu.stepDone()
+  #stepAlone(turn: Turn): void {
+    if (this.#cpu.stepAlone() === 0) this.#suspended = turn
+    else this.idleTurns = 0
   }
 }

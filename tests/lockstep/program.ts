@@ -40,6 +40,10 @@ export interface LockstepProgram {
   readonly start: bigint
   readonly compared: readonly { readonly address: number, readonly length: number }[]
   readonly finish: bigint
+  /** Where breakpoints of the PE may be: while a debugger steps, QEMU takes them for its own. */
+  readonly breakpoints: ReadonlySet<bigint>
+  readonly mostSteps: number
+  readonly debugs: boolean
 }
 
 export interface Target { readonly features: ReadonlySet<Feature>, readonly gicVersion: 2 | 3 }
@@ -65,6 +69,9 @@ export class ProgramBuilder {
   #snippets = 0
   /** PSTATE of the snippets. */
   pstate: number = DAIF_MASK | MODE.EL1h
+  /** The handlers set SPSR_ELx.SS, and return from Software Step exceptions to where they came from. */
+  debugs = false
+  readonly #breaks: string[] = []
   readonly #body: (() => void)[] = []
   readonly #epilogue: string[] = []
   readonly #preamble: ((a: Assembler) => void)[] = []
@@ -86,6 +93,8 @@ export class ProgramBuilder {
   compare(address: number, length: number): void { this.#compared.push({ address, length }) }
   /** Code that may take an exception anywhere, after which the next snippet follows. */
   snippet(emit: (a: Assembler) => void): void { this.#body.push(() => emit(this.a)) }
+  /** A breakpoint of the PE may be at this label. */
+  breaks(label: string): void { this.#breaks.push(label) }
   /** Read at EL2 at the end. */
   readAtEnd(...names: readonly string[]): void { this.#epilogue.push(...names) }
 
@@ -141,7 +150,7 @@ export class ProgramBuilder {
     this.#vectors(2)
     if (a.size > CODE_BYTES) throw new Error('vectors are too long')
     return {
-      title, start, finish, compared: this.#compared,
+      title, start, finish, compared: this.#compared, breakpoints: new Set(this.#breaks.map(label => BigInt(CODE + a.offsetOf(label)))), mostSteps: this.debugs ? 1200 : 400, debugs: this.debugs,
       placements: [{ address: CODE, bytes: a.finish() }, { address: VALUES, bytes: new Uint8Array(new BigUint64Array(values).buffer) }, ...this.#placements],
     }
   }
@@ -172,8 +181,16 @@ export class ProgramBuilder {
       // One of its kind is enough; and an illegal return must not be repeated.
       if (isInterrupt) a.op('ORR (immediate)', { sf: 1, N: 1, immr: 58, imms: 2, Rn: 23, Rd: 23 })
       a.op('AND (immediate)', { sf: 1, N: 1, immr: 43, imms: 62, Rn: 23, Rd: 23 })
+      if (this.debugs) a.op('ORR (immediate)', { sf: 1, N: 1, immr: 43, imms: 0, Rn: 23, Rd: 23 })
       a.msr(key('SPSR'), 23)
+      if (this.debugs && !isInterrupt) {
+        // EC 0x32 and 0x33.
+        a.shiftRight(25, 20, 27)
+        a.subImmediate(25, 25, 0x19)
+        a.cbz(25, `step ${el} ${entry}`)
+      }
       a.msr(key('ELR'), 27)
+      if (this.debugs && !isInterrupt) a.label(`step ${el} ${entry}`)
       if (el === 2) a.cbnz(26, 'epilogue')
       else {
         const on = `on ${entry}`

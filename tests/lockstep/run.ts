@@ -19,7 +19,6 @@ import type { LockstepProgram } from './program.ts'
 const ERET = 0xd69f_03e0, SYS = 0xd508_0000
 const SHOWN = Number(process.env['LOCKSTEP_HISTORY'] ?? 12)
 const PAGE = 4096
-const MOST_STEPS = 400
 const PROLOGUE = 4000
 
 export interface Divergence { readonly step: number, readonly pc: bigint, readonly word: number | undefined, readonly el: number, readonly found: readonly Difference[], readonly history: readonly string[] }
@@ -63,7 +62,7 @@ export class Lockstep {
     let after: string | undefined
     const where = (step: number, pc: bigint, word: number | undefined, el: number, found: readonly Difference[]): Divergence => ({ step, pc, word, el, found, history: history.slice(-SHOWN) })
     if (theirs.pc !== program.start) return { steps: 0, finished: false, exceptions: 0, divergence: where(0, program.start, undefined, 2, [{ what: 'PC', ours: ours.pc, theirs: theirs.pc }]) }
-    for (let step = 1; step <= MOST_STEPS; step++) {
+    for (let step = 1; step <= program.mostSteps; step++) {
       const { pc } = ours, el = (ours.pstate >>> 2) & 3
       // Code is mapped to its own addresses, where it can be executed at all.
       const word = machine.memory.isRam(Number(pc & 0xffff_ffffn), 4) && (pc & 3n) === 0n ? machine.memory.read32(Number(pc & 0xffff_ffffn)) : undefined
@@ -74,9 +73,15 @@ export class Lockstep {
       // A register or device that is not built: nothing to compare with.
       if (machine.lastOutcome !== undefined) return { steps: step, finished: false, exceptions: Number(ours.x[28]), divergence: undefined, stopped: machine.lastOutcome }
       if (word !== undefined && (word >>> 22) === 0x354) history[history.length - 1] += `  ; ${rowByKey((word >>> 5) & 0xffff)?.name ?? '?'} 0x${((word & 31) === 31 ? 0n : ours.x[word & 31]!).toString(16)}`
-      let other = await qemu.step()
+      // A step that ends where QEMU has a breakpoint of the PE ends with its exception, whether it matches or not.
+      let other = (program.breakpoints.has(pc) || program.breakpoints.has(ours.pc)) && ours.pc !== pc ? await qemu.goTo(ours.pc) : await qemu.step()
       // Our ERET takes the Illegal Execution state exception that it causes, in the same step.
       if (word === ERET && (other.pstate & PSTATE.IL) !== 0 && (ours.pstate & PSTATE.IL) === 0) other = await qemu.step()
+      // One of the two takes a debug exception in the same step as the instruction before it.
+      if (program.debugs && ours.pc !== other.pc) {
+        if (isVector(other.pc) && !isVector(ours.pc)) ours = stepper.step()
+        else if (isVector(ours.pc) && !isVector(other.pc)) other = await qemu.step()
+      }
       // PSTATE.{N,Z,C,V} are not changed by taking an exception (AArch64.TakeException); QEMU clears them.
       if (isVector(ours.pc) && other.pc === ours.pc && ((ours.pstate ^ other.pstate) & ~FOREIGN_PSTATE & ~NZCV_MASK) === 0) {
         other.pstate = (other.pstate & ~NZCV_MASK) | (ours.pstate & NZCV_MASK)
@@ -100,7 +105,7 @@ export class Lockstep {
         return { steps: step, finished: true, exceptions: Number(ours.x[28]), divergence: memory && where(step, pc, undefined, el, [memory]) }
       }
     }
-    return { steps: MOST_STEPS, finished: false, exceptions: Number(ours.x[28]), divergence: undefined }
+    return { steps: program.mostSteps, finished: false, exceptions: Number(ours.x[28]), divergence: undefined }
   }
 
   /** RAM of ours is as new after the snapshot; QEMU's pages that the last program left something in are cleared. */

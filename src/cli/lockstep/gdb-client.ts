@@ -9,11 +9,13 @@ export class GdbClient {
   #answer: ((packet: string) => void) | undefined
   #fail: ((error: Error) => void) | undefined
   #acknowledge = true
+  /** What the program has printed on its way out. */
+  complaint: () => string = () => ''
 
   private constructor(socket: Socket) {
     this.#socket = socket
     socket.on('data', (bytes: Buffer) => this.#receive(bytes))
-    for (const event of ['close', 'error'] as const) socket.on(event, () => this.#fail?.(new Error('the debugged program closed its connection')))
+    for (const event of ['close', 'error'] as const) socket.on(event, () => this.#fail?.(new Error(`the debugged program closed its connection: ${this.complaint()}`)))
   }
 
   /** Rejects if nobody listens at `path`. */

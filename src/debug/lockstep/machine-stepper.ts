@@ -15,13 +15,7 @@ export class MachineStepper implements Stepper {
     const { cpu } = this.machine, { pe } = cpu.core
     const delivery = cpu.interrupts.deliverable()
     if (delivery !== undefined) cpu.interrupts.take(delivery)
-    else if (cpu.isStepping()) {
-      if (cpu.stepPending) cpu.takeStepException()
-      else {
-        cpu.core.step()
-        cpu.stepDone()
-      }
-    } else cpu.core.step()
+    else if (!cpu.takeDebugException()) cpu.stepAlone()
     if (cpu.core.count(pe) >= pe.timers.deadline) pe.timers.update(cpu.core.count(pe))
     return this.state()
   }

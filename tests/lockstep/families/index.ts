@@ -2,6 +2,7 @@ import type { Feature } from '../../../src/arch/features.ts'
 import { Random } from '../../assembler.ts'
 import { ProgramBuilder } from '../program.ts'
 import type { LockstepProgram, Target } from '../program.ts'
+import { debug } from './debug.ts'
 import { gic } from './gic.ts'
 import { nested } from './nested.ts'
 import { returns } from './returns.ts'
@@ -14,7 +15,7 @@ interface Family {
   readonly needs?: Feature
 }
 export const FAMILIES: Readonly<Record<string, Family>> = {
-  traps: { generate: traps }, returns: { generate: returns }, gic: { generate: gic }, nested: { generate: nested, needs: 'FEAT_NV2' }, translation: { generate: translation },
+  traps: { generate: traps }, returns: { generate: returns }, gic: { generate: gic }, nested: { generate: nested, needs: 'FEAT_NV2' }, translation: { generate: translation }, debug: { generate: debug },
 }
 
 export function generate(family: string, seed: number, target: Target): LockstepProgram {
