@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.ts'
 import { explainCommand } from './commands/explain.ts'
 import { fetchCommand } from './commands/fetch.ts'
 import { fitCommand } from './commands/fit.ts'
+import { lockstepCommand } from './commands/lockstep.ts'
 import { gdbCommand } from './commands/gdb.ts'
 import { matrixCommand } from './commands/matrix.ts'
 import { paperCommand } from './commands/paper.ts'
@@ -19,7 +20,7 @@ import { EXIT } from './exit-codes.ts'
 import { packageVersion } from './package-files.ts'
 
 const routes = buildRouteMap<string, ImagesContext>({
-  routes: { paper: paperCommand, run: runCommand, qemu: qemuCommand, snapshot: snapshotCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, fetch: fetchCommand, rootfs: rootfsCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
+  routes: { paper: paperCommand, run: runCommand, qemu: qemuCommand, snapshot: snapshotCommand, stat: statCommand, trace: traceCommand, gdb: gdbCommand, lockstep: lockstepCommand, fetch: fetchCommand, rootfs: rootfsCommand, matrix: matrixCommand, explain: explainCommand, fit: fitCommand, doctor: doctorCommand },
   docs: {
     brief: 'Nested virtualization on Arm: a machine, a host hypervisor and a laboratory that counts every trap',
     fullDescription: [

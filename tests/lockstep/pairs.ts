@@ -1,10 +1,11 @@
 /** Profiles and the CPUs of QEMU that come nearest. */
+import { ORACLE_CPU } from '../../src/cli/lockstep/oracle-cpu.ts'
 import type { ProfileName } from '../../src/arch/features.ts'
 
 export interface Pair { readonly name: string, readonly profile: ProfileName, readonly cpu: string, readonly gic: 2 | 3 }
 
 export const PAIRS: readonly Pair[] = [
-  { name: 'v8.0', profile: 'v8.0', cpu: 'cortex-a57', gic: 3 },
-  { name: 'v8.1', profile: 'v8.1', cpu: 'neoverse-n1', gic: 3 },
-  { name: 'v8.4', profile: 'v8.4', cpu: 'max,sve=off,sme=off,lpa2=off', gic: 3 },
+  { name: 'v8.0', profile: 'v8.0', cpu: ORACLE_CPU['v8.0'], gic: 3 },
+  { name: 'v8.1', profile: 'v8.1', cpu: ORACLE_CPU['v8.1'], gic: 3 },
+  { name: 'v8.4', profile: 'v8.4', cpu: ORACLE_CPU['v8.4'], gic: 3 },
 ]

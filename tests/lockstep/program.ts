@@ -13,7 +13,7 @@ import { ROWS, rowByName, sanitise } from '../../src/sysreg/index.ts'
 import type { Row } from '../../src/sysreg/index.ts'
 import { Assembler } from '../assembler.ts'
 import type { Random } from '../assembler.ts'
-import { isCompared } from './masks.ts'
+import { isCompared } from '../../src/debug/lockstep/masks.ts'
 
 export const RAM_BYTES = 64 << 20
 export const CODE = 0x4008_0000

@@ -18,13 +18,19 @@ export interface QemuOptions {
   readonly el2: boolean
   readonly megabytes: number
   readonly arguments?: readonly string[]
+  /** They are delivered while stepping (the default). Timers stand still in any case. */
+  readonly interrupts?: boolean
 }
 
 /** Bytes per packet that QEMU takes: 4,096 characters. */
 const CHUNK = 1920
 const PATIENCE_MS = 20_000
 const STUCK_MS = 5_000
+/** For running to where a comparison begins. */
+const FREE_MS = 120_000
 
+/** What QEMU means by a step. */
+const SSTEP = { ENABLE: 1, NOIRQ: 2, NOTIMER: 4 } as const
 const REGISTER_PC = 32, REGISTER_CPSR = 33
 
 export class Qemu implements Stepper {
@@ -42,15 +48,16 @@ export class Qemu implements Stepper {
   }
 
   /** Throws BadInput when QEMU is not there or refuses its options. */
-  static async start({ cpu, gic, el2, megabytes, arguments: more = [] }: QemuOptions): Promise<Qemu> {
+  static async start({ cpu, gic, el2, megabytes, arguments: more = [], interrupts = true }: QemuOptions): Promise<Qemu> {
     const folder = mkdtempSync(join(tmpdir(), 'nidus-lockstep-')), socket = join(folder, 'gdb')
     const child = spawn('qemu-system-aarch64', [
       '-M', `virt,virtualization=${el2 ? 'on' : 'off'},gic-version=${gic}`, '-cpu', cpu, '-m', `${megabytes}M`, '-nodefaults', '-display', 'none', '-serial', 'null', '-monitor', 'none', '-S', '-gdb', `unix:${socket},server=on,wait=off`, ...more,
     ], { stdio: ['ignore', 'ignore', 'pipe'] })
-    let complaint = '', ended = false
+    let complaint = '', ended = false, missing = false
     child.stderr!.setEncoding('utf8').on('data', (text: string) => { complaint += text })
-    child.once('error', error => {
+    child.once('error', (error: NodeJS.ErrnoException) => {
       ended = true
+      missing = error.code === 'ENOENT'
       complaint = error.message
     })
     child.once('exit', () => { ended = true })
@@ -59,15 +66,14 @@ export class Qemu implements Stepper {
         const client = await GdbClient.connect(socket)
         const qemu = new Qemu(child, client, folder)
         client.complaint = () => complaint.trim()
-        // Interrupts are delivered while stepping; timers stand still.
-        await qemu.#expect('Qqemu.sstep=5')
+        await qemu.#expect(`Qqemu.sstep=${SSTEP.ENABLE | SSTEP.NOTIMER | (interrupts ? 0 : SSTEP.NOIRQ)}`)
         await qemu.#expect('Qqemu.PhyMemMode:1')
         return qemu
       } catch {
         if (ended || Date.now() - from > PATIENCE_MS) {
           child.kill()
           rmSync(folder, { recursive: true, force: true })
-          throw new BadInput('qemu-system-aarch64', complaint.trim() || 'does not answer')
+          throw new BadInput('qemu-system-aarch64', missing ? 'is not installed; apt-get install qemu-system-arm (version 10 or newer), or scripts/install-oracles.sh as root' : complaint.trim() || 'does not answer')
         }
         await sleep(20)
       }
@@ -101,8 +107,8 @@ export class Qemu implements Stepper {
   }
 
   /** A CPU that sleeps, or loops, is stopped after a while: the state shows where. */
-  async #go(request: string): Promise<void> {
-    const timer = setTimeout(() => this.#client.interrupt(), STUCK_MS)
+  async #go(request: string, patience = STUCK_MS): Promise<void> {
+    const timer = setTimeout(() => this.#client.interrupt(), patience)
     await this.#client.request(request)
     clearTimeout(timer)
   }
@@ -114,10 +120,10 @@ export class Qemu implements Stepper {
   async setPstate(value: number): Promise<void> { await this.#expect(`P${REGISTER_CPSR.toString(16)}=${littleEndian(BigInt(value >>> 0), 4)}`) }
 
   /** Runs until the instruction at `address` is the next one. */
-  async runTo(address: bigint): Promise<void> {
+  async runTo(address: bigint, patience = STUCK_MS): Promise<void> {
     const where = `0,${address.toString(16)},4`
     await this.#expect(`Z${where}`)
-    await this.#go('c')
+    await this.#go('c', patience)
     await this.#expect(`z${where}`)
   }
 
@@ -125,6 +131,15 @@ export class Qemu implements Stepper {
   async goTo(address: bigint): Promise<StepState> {
     await this.runTo(address)
     return this.state()
+  }
+
+  /** A step whose state nobody looks at. */
+  async skip(): Promise<void> { await this.#go('s') }
+
+  /** Runs freely to an address; false if it has not been there after a while. */
+  async reaches(address: bigint): Promise<boolean> {
+    await this.runTo(address, FREE_MS)
+    return (await this.state()).pc === address
   }
 
   async step(): Promise<StepState> {

@@ -1,4 +1,5 @@
 /** The first PE of a machine as a `Stepper`. */
+import { OBSERVE } from '../../engine/observer.ts'
 import type { Machine } from '../../machine/machine.ts'
 import { createStepState } from './stepper.ts'
 import type { StepState, Stepper } from './stepper.ts'
@@ -8,12 +9,26 @@ export class MachineStepper implements Stepper {
   readonly machine: Machine
   readonly #state = createStepState()
 
-  constructor(machine: Machine) { this.machine = machine }
+  /** Interrupts are taken where they can be; otherwise they stay pending. */
+  readonly interrupts: boolean
+
+  constructor(machine: Machine, interrupts = true) {
+    this.machine = machine
+    this.interrupts = interrupts
+  }
+
+  /** A machine that has been loaded stands before its first instruction afterwards. */
+  begin(): void {
+    const { engine } = this.machine.cpu
+    engine.observer = { next: () => OBSERVE.STOP }
+    this.machine.run()
+    engine.observer = undefined
+  }
 
   /** An interrupt that is pending is taken, and is the step: a debugger sees the first instruction of the vector. */
   step(): StepState {
     const { cpu } = this.machine, { pe } = cpu.core
-    const delivery = cpu.interrupts.deliverable()
+    const delivery = this.interrupts ? cpu.interrupts.deliverable() : undefined
     if (delivery !== undefined) cpu.interrupts.take(delivery)
     else if (!cpu.takeDebugException()) cpu.stepAlone()
     if (cpu.core.count(pe) >= pe.timers.deadline) pe.timers.update(cpu.core.count(pe))

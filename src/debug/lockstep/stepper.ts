@@ -13,7 +13,9 @@ export interface Stepper {
   readonly name: string
   /** Executes one instruction, or takes one exception. The object returned is overwritten by the next step. */
   step(): StepState | Promise<StepState>
+  state?(): StepState | Promise<StepState>
   setX(n: number, value: bigint): void | Promise<void>
+  setPstate?(value: number): void | Promise<void>
 }
 
 export const SP = 31

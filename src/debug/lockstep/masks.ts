@@ -2,7 +2,7 @@
  * Bits of a register's value that the two machines need not agree on, each with the reason. Where an instruction reads such a register, the
  * bits are made equal after the comparison.
  */
-import { ROWS } from '../../src/sysreg/index.ts'
+import { ROWS } from '../../sysreg/index.ts'
 
 const ALL = 0xffff_ffff_ffff_ffffn
 const bits = (...positions: readonly number[]): bigint => positions.reduce((mask, bit) => mask | (1n << BigInt(bit)), 0n)

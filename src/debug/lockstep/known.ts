@@ -1,8 +1,8 @@
 /** Differences that are explained: QEMU's own, with the Arm ARM's words against them, and features that one of the two lacks. */
-import { ecOf, EC } from '../../src/arch/esr.ts'
-import type { Difference, StepState } from '../../src/debug/lockstep/stepper.ts'
-import { SP } from '../../src/debug/lockstep/stepper.ts'
-import { rowByKey } from '../../src/sysreg/index.ts'
+import { ecOf, EC } from '../../arch/esr.ts'
+import type { Difference, StepState } from './stepper.ts'
+import { SP } from './stepper.ts'
+import { rowByKey } from '../../sysreg/index.ts'
 
 export interface Situation {
   readonly word: number
