@@ -72,6 +72,7 @@ const NOT_SAVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   HostPort: { trace: 'wiring', '#lists': 'a cache of the cost of lists', '#target': 'reference', '#cpu': 'wiring', memory: 'RAM itself', '#distributor': 'reference', reserved: 'fixed' },
   RunLoop: { '#suspended': 'a machine in the middle of a turn is not saved', '#cpu': 'wiring' },
+  SelfHostedDebug: { '#enabled': 'worked out from the registers', '#passing': 'within one step', '#entered': 'within one step', '#core': 'wiring', '#exceptions': 'wiring' },
   L0: { busy: 'nobody works while a snapshot is taken', '#configs': 'fixed', power: 'wiring', memory: 'RAM itself' },
   Vm: {
     config: 'fixed', memory: 'made once',
