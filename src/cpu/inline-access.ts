@@ -20,6 +20,8 @@ const at = (address: number): number => (address - SYSTEM.TABLE) / 4
 /** What `resolve` allows, by EL and PSTATE.SP, under one setting of the controls. */
 export class InlineAccess {
   readonly #core: Core
+  /** The one that generated code has now. */
+  #selected: Int32Array | undefined
 
   constructor(core: Core) { this.#core = core }
 
@@ -27,7 +29,10 @@ export class InlineAccess {
   select(): void {
     const core = this.#core, { pe } = core, { pstate } = core.engine.state, el = elOf(pstate), sp = spselOf(pstate)
     const known = pe.resolutions.tables(core.controls), index = 2 * el + sp
-    core.engine.inline.set(known[index] ??= this.#table(pe, el, sp === 1))
+    const table = known[index] ??= this.#table(pe, el, sp === 1)
+    if (table === this.#selected) return
+    this.#selected = table
+    core.engine.inline.set(table)
   }
 
   #table(pe: PE, el: EL, sp: boolean): Int32Array {

@@ -137,8 +137,10 @@ export class SystemAccess {
     if (decidesAccesses(row.slot)) {
       // ICH_HCR_EL2 lives in the GIC; its trap bits are looked up in the register file.
       if (row.storage === 'special') u64[row.slot] = sanitise(row, value, core.controls, before)
-      pe.resolutions.forget()
-      if (!quiet) this.#stateChanged()
+      if (u64[row.slot] !== before) {
+        pe.resolutions.forget()
+        if (!quiet) this.#stateChanged()
+      }
     }
     switch (row.effect) {
       case 'translation':

@@ -50,7 +50,7 @@ export interface EngineOptions {
 
 const RAM_PA = 0x4000_0000
 const CODE_PAGES = 4096
-const TRANSLATE_AFTER = 8000
+const TRANSLATE_AFTER = 16_000
 /** Instructions per call of the generated code: a function that never returns never gets its optimised version. */
 const SLICE = 100_000
 const WASM_PAGE = 0x1_0000

@@ -77,8 +77,8 @@ export interface Host {
 
   /** Work of L0's own code by name (a row of the cost model), `count` times. */
   charge(work: string, count?: number): void
-  /** Tells the trace what was done: one exit event per handled exception, the steps of an exit before it. */
-  trace: ((event: L0Event) => void) | undefined
+  /** Tells the trace what was done: one exit event per handled exception, the steps of an exit before it. Undefined: nobody listens. */
+  readonly trace: ((event: L0Event) => void) | undefined
 }
 
 /** What L0 (and the VMM that is its user space) gets to know when it is attached. */

@@ -160,7 +160,7 @@ export class L0 implements EL2Software, ExitContext {
     if (standsFor?.kind === 'trap') vcpu.pc -= 4n
     if (standsFor !== undefined && standsFor.kind !== 'load') exit.setSyndrome(standsFor.syndrome)
     const trace = host.trace, { level } = vcpu, pc = vcpu.pc
-    const tell = (action: string): void => trace?.({
+    const tell = trace === undefined ? undefined : (action: string): void => trace({
       kind: 'exit', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level, pc, syndrome: exit.syndrome, subject: exit.subject, direction: exit.direction, action, ipa: exit.ipa,
     })
 
@@ -170,7 +170,7 @@ export class L0 implements EL2Software, ExitContext {
       giveFp(vcpu, host)
       this.busy = undefined
       trace?.({ kind: 'entry', pe: pe.index, vm: vcpu.vm.id, vcpu: vcpu.index, level, pc })
-      tell('give FP registers')
+      tell?.('give FP registers')
       return 'run'
     }
 
@@ -181,7 +181,7 @@ export class L0 implements EL2Software, ExitContext {
 
     const action = kind === 'sync' ? this.#apply(vcpu, exit, standsFor?.kind === 'load' ? loadLiteral(vcpu, exit, standsFor) : this.#decide(vcpu, exit)) : takeInterrupts(this, pe, timerFired)
     const after = this.#enter(pe)
-    if (trace !== undefined) tell(pe.current === vcpu && pe.interruptsL1 ? `${action}, inject IRQ to vEL2` : action)
+    tell?.(pe.current === vcpu && pe.interruptsL1 ? `${action}, inject IRQ to vEL2` : action)
     return after
   }
 

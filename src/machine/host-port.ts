@@ -72,7 +72,7 @@ export class HostPort implements Host {
   readonly memory: PhysicalMemory
   readonly reserved: { readonly base: number, readonly size: number }
   readonly counters: HostCounters
-  trace: ((event: L0Event) => void) | undefined
+  readonly #tell: (event: L0Event) => void
   readonly #cpu: Cpu
   readonly #target: PE
   readonly #distributor: ListingDistributor
@@ -97,7 +97,7 @@ export class HostPort implements Host {
       this.counters.memoryWords += words
       core.charge(words * core.costs.memoryAccess)
     })
-    this.trace = event => {
+    this.#tell = event => {
       const { hash } = core
       if (hash !== undefined && event.kind === 'exit') {
         hash.add(HASHED.exit)
@@ -107,6 +107,12 @@ export class HostPort implements Host {
       }
       core.onEvent?.(event, core.cycles(this.#target))
     }
+  }
+
+  /** Nobody listens: L0 need not make events. */
+  get trace(): ((event: L0Event) => void) | undefined {
+    const { core } = this.#cpu
+    return core.hash === undefined && core.onEvent === undefined ? undefined : this.#tell
   }
 
   saveState(): Saved {
