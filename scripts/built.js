@@ -20,7 +20,7 @@ function contentOf(entries) {
       if (file.endsWith('.ts') && !file.endsWith('.test.ts')) add(`${folder}/${file}`, readFileSync(join(root, folder, file)))
     }
   }
-  for (const file of ['package.json', 'package-lock.json', 'scripts/bundle.js']) add(file, readFileSync(join(root, file)))
+  for (const file of ['package.json', 'package-lock.json', 'scripts/bundle.js', 'scripts/prebuilt.ts']) add(file, readFileSync(join(root, file)))
   return hash.update(entries.join()).digest('hex').slice(0, 32)
 }
 
@@ -52,7 +52,10 @@ export async function built(entries) {
 }
 
 function forgetOld() {
-  const folders = readdirSync(cache).filter(name => name.startsWith(PREFIX)).map(name => join(cache, name))
-  const byAge = folders.map(folder => ({ folder, at: statSync(folder).mtimeMs })).sort((a, b) => b.at - a.at)
-  for (const { folder } of byAge.slice(KEPT)) rmSync(folder, { recursive: true, force: true })
+  try {
+    // A dot: another process is at it.
+    const folders = readdirSync(cache).filter(name => name.startsWith(PREFIX) && !name.includes('.')).map(name => join(cache, name))
+    const byAge = folders.map(folder => ({ folder, at: statSync(folder).mtimeMs })).sort((a, b) => b.at - a.at)
+    for (const { folder } of byAge.slice(KEPT)) rmSync(folder, { recursive: true, force: true })
+  } catch { /* Another process forgets them too. */ }
 }

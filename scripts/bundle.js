@@ -16,6 +16,7 @@ export async function bundle({ folder = join(root, 'dist'), entries = PACKAGE } 
     platform: 'node',
     transform: { target: 'node22.12' },
     external: id => id.startsWith('node:') || Object.keys(dependencies).some(name => id === name || id.startsWith(`${name}/`)),
+    plugins: [{ name: 'prebuilt', load: id => id === prebuilt ? interpreters() : undefined }],
     // A warning is a mistake: an unresolved import, a cycle.
     onLog(level, { message }) { if (level === 'warn') throw new Error(message) },
   })
@@ -23,6 +24,14 @@ export async function bundle({ folder = join(root, 'dist'), entries = PACKAGE } 
     // Not minified: people read the stack traces of bug reports.
     await build.write({ dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name].js', cleanDir: true })
   } finally { await build.close() }
+}
+
+const prebuilt = join(root, 'src', 'engine', 'prebuilt.ts')
+/** Instead of that module. */
+function interpreters() {
+  const { status, stdout } = spawnSync(node, ['--no-warnings', join(root, 'scripts', 'prebuilt.ts')], { stdio: ['ignore', 'pipe', 2], encoding: 'utf8', maxBuffer: 2 ** 26 })
+  if (status !== 0) throw new Error('scripts/prebuilt.ts has failed')
+  return stdout
 }
 
 /** What the library's users see of it. */

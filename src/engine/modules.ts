@@ -2,6 +2,8 @@
 import { generateInterpreter, recordingOf } from './interpreter.ts'
 import type { Interpreter, InterpreterOptions } from './interpreter.ts'
 import { LateHandlers } from './late.ts'
+import { PREBUILT } from './prebuilt.ts'
+import { restoreInterpreter } from './stored-interpreter.ts'
 
 export interface InterpreterModule { readonly module: WebAssembly.Module, readonly interpreter: Interpreter, readonly late: LateHandlers }
 
@@ -15,11 +17,13 @@ function lateHandlers(barriers: boolean): LateHandlers {
   return known
 }
 
+export const moduleKey = ({ exact, barriers, translate }: InterpreterOptions): string => `${exact} ${barriers} ${translate}`
+
 export function interpreterModule(options: InterpreterOptions): InterpreterModule {
-  const key = `${options.exact} ${options.barriers} ${options.translate}`
+  const key = moduleKey(options)
   let known = made.get(key)
   if (known === undefined) {
-    const interpreter = generateInterpreter(options)
+    const stored = PREBUILT[key], interpreter = stored === undefined ? generateInterpreter(options) : restoreInterpreter(stored)
     known = { module: new WebAssembly.Module(interpreter.bytes), interpreter, late: lateHandlers(options.barriers) }
     made.set(key, known)
   }

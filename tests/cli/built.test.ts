@@ -15,7 +15,7 @@ const builds = (): number => readdirSync(join(tree, '.cache')).length
 
 test('a checkout runs what its sources say now', { timeout: 60_000 }, () => {
   for (const folder of ['src/cli', 'bin', 'scripts']) mkdirSync(join(tree, folder), { recursive: true })
-  for (const file of ['bin/nidus.js', 'scripts/built.js', 'scripts/bundle.js', 'scripts/setup.js', 'package.json', 'package-lock.json']) copyFileSync(file, join(tree, file))
+  for (const file of ['bin/nidus.js', 'scripts/built.js', 'scripts/bundle.js', 'scripts/prebuilt.ts', 'scripts/setup.js', 'package.json', 'package-lock.json']) copyFileSync(file, join(tree, file))
   symlinkSync(resolve('node_modules'), join(tree, 'node_modules'), 'dir')
   writeFileSync(join(tree, 'src/cli/name.ts'), `export const name: string = 'one'\n`)
   write(says('first'))
