@@ -3,7 +3,7 @@
  *
  *   node scripts/suite-gdb.ts [--only NAME,..] [--transcript]
  *
- * Sessions: `bare` (mini-kvm at the machine's EL2, bench as L2), `nested` (the same two in a VM of L0), `linux` (Debian 6.12 as L1 in a VM, Debian 5.10
+ * Sessions: `restart` (GDB's `run`), `bare` (mini-kvm at the machine's EL2, bench as L2), `nested` (the same two in a VM of L0), `linux` (Debian 6.12 as L1 in a VM, Debian 5.10
  * as L2). `--transcript` prints what GDB said. Exit status 1 if something is missing.
  */
 import { spawn, spawnSync } from 'node:child_process'
@@ -88,6 +88,26 @@ const nested: Session = {
   steps: nest(`${BUILT}/mini-kvm-vhe.elf`, '0x8'),
 }
 
+/** GDB's `run`: the same machine from its beginning, with the breakpoints of before. */
+const restart: Session = {
+  name: 'restart', seconds: 100, run: [`${BUILT}/bench.elf`, '--smp', '2'],
+  steps: [
+    step(`file ${BUILT}/bench.elf`),
+    step('break guest_main', /Breakpoint 1/),
+    step('continue', /hit Breakpoint 1.*guest_main/),
+    step('stepi 5', /0x/),
+    step('run', /hit Breakpoint 1.*guest_main/),
+    step('watch *(long*)&memory_end', /Hardware watchpoint 2/),
+    step('continue', /hit Hardware watchpoint 2/, /Old value = 0/),
+    step('reverse-continue', /No more reverse-execution history|hit Breakpoint 1|Hardware watchpoint 2/),
+    step('delete'),
+    step('continue', /exited normally/),
+    step('break guest_main', /Breakpoint 3/),
+    step('run', /hit Breakpoint 3.*guest_main/),
+    step('kill', /killed/),
+  ],
+}
+
 /** No symbols: addresses are those of the architecture (vectors) and of the boot protocol. */
 async function linux(folder: string): Promise<Session> {
   const l2 = await debianImage('debian:5.10')
@@ -119,6 +139,8 @@ async function linux(folder: string): Promise<Session> {
       step('info threads', /\* 2\.1 .*on PE 0, EL2/, /3\.1 .*stands where it left to its hypervisor/),
       step('delete'),
       step('monitor who-trapped 3 L2', /L2 vCPU 0 on PE 0 {2}PC 0x/),
+      // Names from the table of symbols in L1's own Image.
+      step('monitor who-trapped 20 vEL2', /PC 0xffff[0-9a-f]+ <\w+/),
       step('kill inferiors 1'),
     ],
   }
@@ -136,7 +158,7 @@ async function play(session: Session, folder: string): Promise<readonly string[]
     for (let i = 0; i < 600 && !existsSync(socket); i++) await new Promise<void>(resolve => { setTimeout(resolve, 100) })
     if (!existsSync(socket)) return [`nidus gdb did not come up: ${errors.join('')}`]
     writeFileSync(script, [
-      'set pagination off', 'set width 0', 'set style enabled off', 'source docs/nidus.gdb', `nidus ${socket}`, 'set breakpoint pending off',
+      'set pagination off', 'set confirm off', 'set width 0', 'set style enabled off', 'source docs/nidus.gdb', `nidus ${socket}`, 'set breakpoint pending off',
       ...session.steps.flatMap(({ command }, i) => [`echo \\n${MARK} ${i}\\n`, command]),
     ].join('\n'))
     const text = await new Promise<string>(resolve => {
@@ -171,9 +193,9 @@ async function play(session: Session, folder: string): Promise<readonly string[]
 if (spawnSync('gdb-multiarch', ['--version']).status !== 0) throw new Error('gdb-multiarch is missing: scripts/install-oracles.sh brings it')
 const folder = mkdtempSync(join(tmpdir(), 'nidus-gdb-'))
 try {
-  const wanted = values.only?.split(',') ?? ['bare', 'nested', 'linux']
+  const wanted = values.only?.split(',') ?? ['restart', 'bare', 'nested', 'linux']
   for (const name of wanted) {
-    const session = name === 'bare' ? bare : name === 'nested' ? nested : await linux(folder)
+    const session = name === 'restart' ? restart : name === 'bare' ? bare : name === 'nested' ? nested : await linux(folder)
     const wrong = await play(session, folder)
     console.log(wrong.length === 0 ? `ok      ${session.name}: ${session.steps.length} commands` : `FAILED  ${session.name}:\n  ${wrong.join('\n  ')}`)
     if (wrong.length > 0) process.exitCode = 1

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { BadInput } from '../arch/bad-input.ts'
 import { Debugger } from '../debug/debugger.ts'
+import type { Symbols } from '../debug/gdb/monitor.ts'
 import { GdbSession } from '../debug/gdb/session.ts'
 import type { Machine } from '../machine/machine.ts'
 import type { RunLimits } from '../machine/options.ts'
@@ -30,7 +31,7 @@ export interface GdbServerOptions {
   readonly address: GdbAddress
   /** Nothing runs before a GDB lets it (`-S`). */
   readonly wait: boolean
-  readonly symbolAt?: (pc: bigint) => string | undefined
+  readonly symbols?: Symbols
   /** Tells the user where to connect. */
   readonly say: (text: string) => void
 }
@@ -77,11 +78,21 @@ export class GdbServer {
       socket.destroy()
       return
     }
-    const { machine, symbolAt } = this.#options
+    const { machine, symbols } = this.#options
     this.#connected = true
     this.#socket = socket
     const target = this.#debugger = new Debugger(machine)
-    const session = this.#session = new GdbSession({ debugger: target, send: bytes => { socket.write(bytes) }, ...(symbolAt === undefined ? {} : { symbolAt }) })
+    // A machine that has not run yet can be brought back to here.
+    const beginning = machine.instructions === 0 ? machine.save() : undefined
+    const session = this.#session = new GdbSession({
+      debugger: target, send: bytes => { socket.write(bytes) }, ...(symbols === undefined ? {} : { symbols }),
+      ...(beginning === undefined ? {} : {
+        restart: () => {
+          machine.restore(beginning)
+          return this.#debugger = new Debugger(machine)
+        },
+      }),
+    })
     socket.on('data', (bytes: Buffer) => {
       if (this.#session !== session) return
       session.receive(bytes)
@@ -92,8 +103,8 @@ export class GdbServer {
     socket.on('close', () => {
       // Gone without a word: the machine runs on, as after `detach`.
       if (this.#socket === socket) {
-        target.detach()
-        this.#disconnect(false)
+        this.#debugger?.detach()
+        this.#disconnect(session.killed)
       }
       this.#signal()
     })

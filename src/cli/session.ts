@@ -7,6 +7,8 @@ import { createMachine, type Machine } from '../machine/machine.ts'
 import type { MachineOptions } from '../machine/options.ts'
 import type { Saved } from '../arch/saved-state.ts'
 import type { Outcome } from '../machine/outcome.ts'
+import type { Symbols } from '../debug/gdb/monitor.ts'
+import { kernelSymbols } from '../lab/kernel-symbols.ts'
 import { TextMatcher } from '../machine/text-matcher.ts'
 import type { TraceSink } from '../trace/event.ts'
 import { recipeOf, restoreMachine } from '../snapshot/index.ts'
@@ -170,7 +172,7 @@ export async function runSession(flags: RunFlags, images: readonly Requested[], 
     running.forEach(({ network }, i) => { network?.attach(event => { gdb?.posted(); made.post({ ...event, device: `${flags.on === 'vm' ? `vm${i}.` : ''}network0` }) }) })
     options.onMachine?.(machine)
     gdb = options.gdb === undefined ? undefined
-      : await GdbServer.listen({ machine, ...options.gdb, symbolAt: pc => first.loaded.elf?.symbolize(pc), say: text => { process.stderr.write(`nidus: ${text}\n`) } })
+      : await GdbServer.listen({ machine, ...options.gdb, symbols: symbolsOf(first.loaded), say: text => { process.stderr.write(`nidus: ${text}\n`) } })
     process.once('exit', brokenOff)
     try {
       const finished = { ...await runToTheEnd(machine, flags, running, terminal, () => reached, options, gdb), recipe }
@@ -221,6 +223,9 @@ function l0Options(flags: RunFlags, running: readonly Running[], output: (each: 
     }),
   }
 }
+
+/** Of the ELF file, or of a Linux kernel from the table in its Image. */
+const symbolsOf = ({ image, elf }: LoadedImage): Symbols => trapped => elf === undefined ? kernelSymbols(image, trapped) : pc => elf.symbolize(pc)
 
 /** What a guest's driver has done wrong. */
 const complaint = (who: string) => (text: string): void => { process.stderr.write(`nidus: ${who}${text}\n`) }

@@ -112,7 +112,7 @@ class Session {
       return EXIT.done
     }
     devices.network?.attach(event => { machine.post({ ...event, device: 'network0' }) })
-    const gdb = this.#gdb = c.gdb === undefined ? undefined : await GdbServer.listen({ machine, address: c.gdb, wait: c.wait, say, symbolAt: pc => started.elf?.symbolize(pc) })
+    const gdb = this.#gdb = c.gdb === undefined ? undefined : await GdbServer.listen({ machine, address: c.gdb, wait: c.wait, say, symbols: () => pc => started.elf?.symbolize(pc) })
     try {
       return await this.#toTheEnd(machine, devices.typed ?? 'uart0', new Pace(devices.network === undefined ? [] : [devices.network]), gdb)
     } finally {

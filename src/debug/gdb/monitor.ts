@@ -20,16 +20,18 @@ const MOST_TRAPS = 4096
 export interface MonitorContext {
   readonly debugger: Debugger
   readonly thread: Thread
-  /** Symbol at an address of L1, for messages. */
-  readonly symbolAt: ((pc: bigint) => string | undefined) | undefined
+  readonly symbols: Symbols | undefined
 }
 
-export function monitor({ debugger: target, thread, symbolAt }: MonitorContext, line: string): string {
+/** Symbols at addresses of L1, for messages. `trapped`: where instructions of it have trapped, by which a Linux kernel's place is found. */
+export type Symbols = (trapped: readonly bigint[]) => (pc: bigint) => string | undefined
+
+export function monitor({ debugger: target, thread, symbols }: MonitorContext, line: string): string {
   const [command = 'help', ...words] = line.trim().split(/\s+/).filter(word => word !== '')
   switch (command) {
     case 'help': return HELP
     case 'xlate': return xlate(target, thread, words[0])
-    case 'who-trapped': return whoTrapped(target, words, symbolAt)
+    case 'who-trapped': return whoTrapped(target, words, symbols)
     case 'registers': return registers(target, thread, words[0] ?? '*')
     case 'levels': return levels(target)
     default: return `no such command: ${command}\n${HELP}`
@@ -48,11 +50,12 @@ function addressOf(target: Debugger, thread: Thread, text: string): bigint | und
   return name[1] === 'pc' ? registers.pc() : name[1] === 'sp' ? registers.sp() : registers.x(Number(name[2]))
 }
 
-function whoTrapped(target: Debugger, words: readonly string[], symbolAt: MonitorContext['symbolAt']): string {
+function whoTrapped(target: Debugger, words: readonly string[], symbols: Symbols | undefined): string {
   const count = words.find(word => /^-?[0-9]+$/.test(word)), level = words.find(word => word !== count)
   const most = Math.min(Math.abs(Number(count ?? 10)), MOST_TRAPS)
-  const names = new Set(target.traps.last(MOST_TRAPS).map(trap => trap.level))
+  const traps = target.traps.last(MOST_TRAPS), names = new Set(traps.map(trap => trap.level))
   if (level !== undefined && !names.has(level)) return `nothing of ${level} is among the last traps${names.size === 0 ? '' : `; levels seen: ${[...names].join(', ')}`}`
+  const symbolAt = symbols?.(traps.filter(trap => trap.level !== 'L2').map(({ pc }) => pc))
   return trapsText(target.traps, most, level, (of, pc) => of === 'L2' ? undefined : symbolAt?.(pc))
 }
 

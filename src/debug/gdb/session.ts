@@ -10,7 +10,7 @@ import type { Level, Thread } from '../levels.ts'
 import { readSystemRegister, writeSystemRegister } from '../system-registers.ts'
 import { Refused, registersOf } from '../thread-registers.ts'
 import type { ThreadRegisters } from '../thread-registers.ts'
-import { monitor } from './monitor.ts'
+import { monitor, type Symbols } from './monitor.ts'
 import {
   PACKET_SIZE, PacketReader, encodePacket, escapeBinary, fromLittleEndian, hexOf, hexToBytes, littleEndian, parseRange, parseThreadId, textToBytes, unescapeBinary,
 } from './packet.ts'
@@ -29,7 +29,7 @@ export interface SessionOptions {
   readonly send: (bytes: Uint8Array) => void
   /** `R` and GDB's `run`: the same machine from its beginning. */
   readonly restart?: () => Debugger
-  readonly symbolAt?: (pc: bigint) => string | undefined
+  readonly symbols?: Symbols
 }
 
 /** What became of the connection. */
@@ -66,6 +66,9 @@ export class GdbSession {
   #running = false
   #interrupted = false
   end: SessionEnd | undefined
+  /** GDB has ended the machine and not started it again. */
+  killed = false
+  #extended = false
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -223,7 +226,9 @@ export class GdbSession {
     const rest = body.slice(1)
     switch (body[0]) {
       case '?': return this.#stopReply
-      case '!': return 'OK'
+      case '!':
+        this.#extended = true
+        return 'OK'
       case 'H': return this.#select(rest)
       case 'T': {
         const id = parseThreadId(rest), thread = id === undefined ? undefined : this.#find(id)
@@ -270,11 +275,16 @@ export class GdbSession {
     if (body === 'vCont?') return 'vCont;c;C;s;S;t;r'
     if (body.startsWith('vCont;')) return this.#continue(body.slice(6))
     if (body.startsWith('vKill;')) {
-      this.#debugger.detach()
-      this.end = 'killed'
       this.#reply('OK')
+      // `run` ends what runs before it starts it again: the connection stays, and its end is that of the machine.
+      if (this.#extended && this.#options.restart !== undefined) this.killed = true
+      else {
+        this.#debugger.detach()
+        this.end = 'killed'
+      }
       return undefined
     }
+    if (body.startsWith('vRun;')) return this.#run()
     if (body.startsWith('vAttach;')) {
       const level = this.#debugger.levels.level(Number.parseInt(body.slice(8), 16))
       if (level === undefined) return this.#error(`inferiors are 1 to ${this.#debugger.levels.all.length}`)
@@ -335,9 +345,11 @@ export class GdbSession {
 
   #restart(): string | undefined {
     const { restart } = this.#options
-    if (restart === undefined) return ''
+    if (restart === undefined) return this.#error('the machine ran before GDB came: its beginning is not known')
     this.#debugger.detach()
     this.#debugger = restart()
+    this.killed = this.#running = false
+    this.#known = 0
     begin(this.#debugger)
     this.#target = createTarget(this.#debugger.machine)
     this.#selected = this.#continued = this.#resumed = this.#debugger.levels.hardware.threads[0]!
@@ -345,6 +357,12 @@ export class GdbSession {
     for (const level of this.#debugger.levels.all) this.#attached.add(level)
     this.#stopReply = this.#stopText(SIGNAL.TRAP, this.#selected, '')
     return undefined
+  }
+
+  /** GDB's `run`: what is run and its arguments are ours. */
+  #run(): string {
+    const problem = this.#restart()
+    return problem ?? this.#stopReply
   }
 
   // ---- registers ----
@@ -468,8 +486,8 @@ export class GdbSession {
     const bytes = hexToBytes(digits)
     this.#revealed = true
     if (bytes === undefined) return this.#error('qRcmd is followed by hexadecimal digits')
-    const { symbolAt } = this.#options
-    const text = `${monitor({ debugger: this.#debugger, thread: this.#selected, symbolAt }, new TextDecoder().decode(bytes))}\n`
+    const { symbols } = this.#options
+    const text = `${monitor({ debugger: this.#debugger, thread: this.#selected, symbols }, new TextDecoder().decode(bytes))}\n`
     const encoded = hexOf(new TextEncoder().encode(text))
     // As much as fits at a time; the last reply ends it.
     for (let at = 0; at < encoded.length; at += MOST_BYTES) this.#reply(`O${encoded.slice(at, at + MOST_BYTES)}`)
