@@ -26,6 +26,7 @@ const settings = ({ source: { uri, suite } }: RootImageOptions): Readonly<Record
   'etc/hostname': 'nidus\n',
   'etc/hosts': '127.0.0.1 localhost nidus\n::1 localhost ip6-localhost ip6-loopback\n',
   'etc/fstab': '# The initramfs of nidus fetch mounts what root= names.\n',
+  'etc/default/locale': 'LANG=C.UTF-8\n',
   'etc/resolv.conf': 'nameserver 10.0.2.3\n',
   'etc/systemd/network/80-ether.network': '[Match]\nType=ether\n\n[Network]\nDHCP=yes\n\n[Link]\nRequiredForOnline=no\n',
   'etc/apt/sources.list.d/debian.sources': `Types: deb\nURIs: ${uri.replace(/\/\/[^/@]*@/, '//')}\nSuites: ${suite}\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n`,

@@ -9,7 +9,7 @@ import { writeRootImage } from './root-image.ts'
 import { runSecondStage, secondStageScript, SecondStageFailed } from './second-stage.ts'
 
 /** Also when what is written into the image has changed. */
-const FORMAT = 1
+const FORMAT = 2
 /** Runs the scripts; any of the kernels can boot the image. */
 const KERNEL = 'debian:6.12'
 /** apt's patterns (apt-patterns(7)) for what every Debian has, and what boots and lets one log in. */
