@@ -1,6 +1,7 @@
 /** What runs in the levels of the nested suite: kernels with `guests/vmm` as their first process, and the L2 (or deeper) that is checked. */
 import { createHash } from 'node:crypto'
 import { writeCpio } from '../../src/arch/archive/cpio.ts'
+import type { GicVersion } from '../../src/arch/gic.ts'
 import { unwrapImage } from '../../src/arch/image/compressed.ts'
 import { checkList } from '../../src/cli/debian/command-list.ts'
 import { debianImage } from '../../src/cli/debian/image.ts'
@@ -55,7 +56,8 @@ function diskSums(): { readonly whole: string, readonly written: string } {
 
 /**
  * Checks beside the list of commands: CPUs, the disk read and written, input. With `hvc` the last goes over the virtio console. One line each;
- * two spaces in a row do not occur.
+ * two spaces in a row do not occur. The terminal stays open: Linux throws away what was typed into hvc0, and its settings, when the last who has it
+ * open closes it, and the answer to the mark may be there before a command that printed it has ended.
  */
 const more = (hvc: boolean): string => `#!/bin/busybox sh
 say() { echo "${MORE_MARK} $1:" $2; }
@@ -64,11 +66,11 @@ say disk "$(md5sum < /dev/vda)"
 seq 1 ${NUMBERS} | dd of=/dev/vda bs=${PAGE} seek=${AT} conv=notrunc,fsync 2>/dev/null
 echo 3 > /proc/sys/vm/drop_caches
 say written "$(dd if=/dev/vda bs=${PAGE} skip=${AT} count=2 2>/dev/null | md5sum)"
-terminal=${hvc ? '/dev/hvc0' : '/dev/console'}
-stty -echo < $terminal
-echo ${INPUT_MARK} > $terminal
-read line < $terminal
-echo "${MORE_MARK} input: $line" > $terminal
+exec 3<>${hvc ? '/dev/hvc0' : '/dev/console'}
+stty -echo <&3
+echo ${INPUT_MARK} >&3
+read line <&3
+echo "${MORE_MARK} input: $line" >&3
 sleep 0.1
 echo ${MORE_END}
 `
@@ -84,13 +86,13 @@ function wrongInMore(printed: string, vcpus: number): string[] {
 
 const trouble = (printed: string): string[] => [...printed.matchAll(/(WARNING: CPU|BUG:|Oops|Call trace:|Kernel panic|rcu_\w+ self-detected stall).*/g)].map(([text]) => text)
 
-export const benchGuest = (vcpus: number): Guest => ({
-  name: 'bench', files: { kernel: loadGuests().benchImage }, options: `vcpus=${vcpus} append=quiet=1`, megabytes: 64,
+export const benchGuest = (vcpus: number, gic: GicVersion = 3, append = 'quiet=1'): Guest => ({
+  name: 'bench', files: { kernel: loadGuests().benchImage }, options: `vcpus=${vcpus} gic=${gic} ${appendWords(append)}`, megabytes: 64,
   check: printed => [...(/^bench: done/m.test(printed) ? [] : ['bench did not end']), ...trouble(printed)],
 })
 
 /** A Debian kernel to a shell, with a disk, input and the checked list of commands. */
-export async function shellGuest(name: string, vcpus: number, hvc: boolean): Promise<Guest> {
+export async function shellGuest(name: string, vcpus: number, hvc: boolean, gic: GicVersion = 3): Promise<Guest> {
   const { image, initrd } = await kernel(name), extra = writeCpio([{ kind: 'file', path: 'more', bytes: encoder.encode(more(hvc)), mode: 0o755 }])
   // A kernel reads archives one behind the other; padding is zeros.
   const padded = Math.ceil(initrd.length / 4) * 4, both = new Uint8Array(padded + extra.length)
@@ -98,7 +100,7 @@ export async function shellGuest(name: string, vcpus: number, hvc: boolean): Pro
   both.set(extra, padded)
   return {
     name: `${name} to a shell`, files: { kernel: image, initrd: both, disk: diskImage() }, megabytes: 256, input: `${SAID}\n`,
-    options: `vcpus=${vcpus} initrd=/initrd disk=/disk ${hvc ? 'hvc ' : ''}${appendWords('quiet cryptomgr.notests do=list')}`,
+    options: `vcpus=${vcpus} gic=${gic} initrd=/initrd disk=/disk ${hvc ? 'hvc ' : ''}${appendWords('quiet cryptomgr.notests do=list')}`,
     check: printed => [...(printed.includes(BOOT_MARK) ? checkList(printed) : [`no ${BOOT_MARK}`]), ...wrongInMore(printed, vcpus), ...trouble(printed)],
   }
 }
@@ -118,10 +120,10 @@ export async function hypervisor(name: string, guest: Guest): Promise<{ readonly
 }
 
 /** That hypervisor as the VM of another one. */
-export async function hypervisorGuest(name: string, guest: Guest, append: string): Promise<Guest> {
+export async function hypervisorGuest(name: string, guest: Guest, append: string, vcpus = 1): Promise<Guest> {
   const { image, initrd, vmm, megabytes } = await hypervisor(name, guest)
   return {
     name: `${name} with ${guest.name}`, files: { kernel: image, initrd }, megabytes, ...(guest.input === undefined ? {} : { input: guest.input }),
-    options: `vcpus=1 initrd=/initrd el2 ${appendWords(`${append} -- ${vmm}`)}`, check: guest.check,
+    options: `vcpus=${vcpus} initrd=/initrd el2 ${appendWords(`${append} -- ${vmm}`)}`, check: guest.check,
   }
 }

@@ -13,6 +13,8 @@ export interface Row {
   /** Debian's kernel at EL2 in place of our L0. */
   readonly bare?: boolean
   readonly smp: number
+  /** Of all levels; 3 if it is not said. */
+  readonly gic?: 2
 }
 
 export const KERNELS = ['5.10', '6.1', '6.12', '7'] as const
@@ -24,7 +26,8 @@ export const ROWS: readonly Row[] = [
     { l1, mode, arch, below: 'bench', smp: 2 } as const, { l1, mode, arch, below: 'shell', smp: 4 } as const,
   ]))),
   // L0 rewrites what virtual EL2 executes.
-  ...KERNELS.map(l1 => ({ l1, mode: 'nVHE', arch: 'v8.0', below: 'bench', smp: 2 }) as const),
+  ...KERNELS.flatMap(l1 => [{ l1, mode: 'nVHE', arch: 'v8.0', below: 'bench', smp: 2 } as const, { l1, mode: 'nVHE', arch: 'v8.0', below: 'shell', smp: 4 } as const]),
+  { l1: '5.10', mode: 'nVHE', arch: 'v8.3', below: 'bench', smp: 2, gic: 2 }, { l1: '6.12', mode: 'VHE', arch: 'v8.4', below: 'shell', smp: 4, gic: 2 },
   ...XENS.flatMap(l1 => ARCHES.map(arch => ({ l1, mode: 'Xen', arch, below: 'shell', smp: 1 }) as const)),
   ...(['levels 3', 'levels 4'] as const).map(below => ({ l1: '7', mode: 'nested', arch: 'v8.4', below, smp: 1 }) as const),
   // The same images without our L0.
@@ -32,7 +35,7 @@ export const ROWS: readonly Row[] = [
   { l1: '7', mode: 'nested', arch: 'v8.4', below: 'shell', bare: true, smp: 4 },
 ]
 
-export const nameOf = ({ l1, mode, arch, below, bare, smp }: Row): string => `${bare === true ? 'bare ' : ''}${l1} ${mode} ${arch} ${below} ${smp}`
+export const nameOf = ({ l1, mode, arch, below, bare, smp, gic }: Row): string => `${bare === true ? 'bare ' : ''}${l1} ${mode} ${arch} ${below} ${smp}${gic === undefined ? '' : ` GICv${gic}`}`
 
 /** KVM's mode is a choice of the command line since 5.12; before, a CPU without FEAT_VHE decides. */
 export const choosesMode = (kernel: string): boolean => compareReleases(kernel, '5.12') >= 0

@@ -1,19 +1,21 @@
 /** Runs one row of the nested suite. */
 import { checkList } from '../../src/cli/debian/command-list.ts'
-import { createMachine } from '../../src/machine/machine.ts'
-import type { MachineOptions } from '../../src/machine/options.ts'
+import type { Machine } from '../../src/machine/machine.ts'
+import type { Outcome } from '../../src/machine/outcome.ts'
 import { ExitStatistics } from '../../src/trace/exit-statistics.ts'
-import { createL0 } from '../../src/vmm/index.ts'
-import type { VmDescription } from '../../src/vmm/index.ts'
 import { benchGuest, hypervisor, hypervisorGuest, INPUT_MARK, kernel, shellGuest } from './levels.ts'
 import type { Guest } from './levels.ts'
+import { buildMachine } from './machine.ts'
+import type { Boot } from './machine.ts'
 import { choosesMode, expectedMode, hiddenFor } from './rows.ts'
 import type { Row } from './rows.ts'
 import { xenImage } from './xen.ts'
 
-const MIB = 2 ** 20
-const RESERVED = 32
 const MOST_INSTRUCTIONS = 60_000_000_000
+/** A run is looked at this often. */
+const SLICE = 250_000_000
+/** Nothing printed for so long in virtual time: it hangs. PEs that wait pass it quickly. */
+const SILENCE = 300e9
 /** Every character costs traps, but the kernel's mode must be seen. */
 const QUIET = 'cryptomgr.notests'
 
@@ -23,15 +25,15 @@ export interface Result { readonly row: Row, readonly wrong: readonly string[], 
 
 async function below(row: Row): Promise<Guest> {
   switch (row.below) {
-    case 'bench': return benchGuest(row.smp)
-    case 'shell': return shellGuest(row.l1, row.smp, row.mode === 'VHE')
+    case 'bench': return benchGuest(row.smp, row.gic)
+    case 'shell': return shellGuest(row.l1, row.smp, row.mode === 'VHE', row.gic)
     // L2 has L1's kernel, and a small one is at the bottom.
     case 'levels 3': return hypervisorGuest(row.l1, await shellGuest('6.1', 1, false), 'quiet')
     case 'levels 4': return hypervisorGuest(row.l1, await hypervisorGuest(row.l1, benchGuest(1), 'quiet'), 'quiet kvm-arm.mode=nested')
   }
 }
 
-interface Prepared { readonly image: Uint8Array, readonly initrd?: Uint8Array, readonly modules?: VmDescription['modules'], readonly append: string, readonly megabytes: number, readonly input?: string, readonly check: (printed: string) => string[] }
+interface Prepared extends Boot { readonly input?: string, readonly check: (printed: string) => string[] }
 
 async function prepare(row: Row): Promise<Prepared> {
   if (row.mode === 'Xen') {
@@ -46,8 +48,14 @@ async function prepare(row: Row): Promise<Prepared> {
   return { image, initrd, append: `${QUIET}${mode} -- ${vmm}`, megabytes, ...(guest.input === undefined ? {} : { input: guest.input }), check: guest.check }
 }
 
-export async function runRow(row: Row, options: Pick<MachineOptions, 'translate'> = {}): Promise<Result> {
-  const prepared = await prepare(row), { image, append, megabytes } = prepared, counters = new ExitStatistics()
+export interface RunOptions {
+  readonly translate?: boolean
+  /** Called after every slice of the run. */
+  readonly look?: (machine: Machine, counters: ExitStatistics, printed: string) => void
+}
+
+export async function runRow(row: Row, { translate, look }: RunOptions = {}): Promise<Result> {
+  const prepared = await prepare(row), counters = new ExitStatistics()
   let printed = '', sent = prepared.input === undefined
   const console = (byte: number): void => {
     printed += String.fromCharCode(byte)
@@ -57,23 +65,22 @@ export async function runRow(row: Row, options: Pick<MachineOptions, 'translate'
       machine.input([...prepared.input!].map(character => character.charCodeAt(0)))
     }
   }
-  const common = { smp: row.smp, gic: 3, hide: hiddenFor(row) } as const
-  const files = { image, append, ...(prepared.initrd === undefined ? {} : { initrd: prepared.initrd }), ...(prepared.modules === undefined ? {} : { modules: prepared.modules }) }
-  const machine = createMachine({
-    ...options, ...common, board: 'virt', profile: row.arch, onEvent: counters.sink,
-    ...(row.bare === true ? { el2: true, memBytes: megabytes * MIB, console } : {
-      memBytes: (megabytes + RESERVED + 32) * MIB, reservedBytes: RESERVED * MIB,
-      l0: createL0({ vms: [{ ...files, ...common, memBytes: megabytes * MIB, el2: 'nvhe-or-vhe', ...(row.arch === 'v8.0' ? { paravirt: 'nv' } : {}), recursion: row.mode === 'nested', console }] }),
-    }),
+  const machine = buildMachine(prepared, {
+    bare: row.bare === true, arch: row.arch, smp: row.smp, gic: row.gic ?? 3, hide: hiddenFor(row), el2: true, paravirt: row.arch === 'v8.0', recursion: row.mode === 'nested', console,
+    machine: { onEvent: counters.sink, ...(translate === undefined ? {} : { translate }) },
   })
-  if (row.bare === true) {
-    const { append: bootargs, ...rest } = files
-    machine.loadImage({ ...rest, bootargs })
+  const before = process.cpuUsage()
+  let outcome: Outcome = { kind: 'limit' }, shown = 0, since = 0
+  while (outcome.kind === 'limit' && machine.instructions < MOST_INSTRUCTIONS && machine.nanoseconds - since < SILENCE) {
+    outcome = machine.run({ maxInstructions: SLICE })
+    look?.(machine, counters, printed)
+    if (printed.length > shown) since = machine.nanoseconds
+    shown = printed.length
   }
-  const before = process.cpuUsage(), outcome = machine.run({ maxInstructions: MOST_INSTRUCTIONS })
   const { user, system } = process.cpuUsage(before)
   const wrong = prepared.check(printed)
-  if (outcome.kind !== 'off') wrong.push(`ended with ${outcome.kind}${outcome.kind === 'died' ? `: ${outcome.detail}` : outcome.kind === 'unimplemented' ? `: ${outcome.detail.name}` : ''}`)
+  if (outcome.kind === 'limit') wrong.push(machine.nanoseconds - since < SILENCE ? 'did not end' : `hangs: it has printed nothing for ${SILENCE / 1e9} s of virtual time`)
+  else if (outcome.kind !== 'off') wrong.push(`ended with ${outcome.kind}${outcome.kind === 'died' ? `: ${outcome.detail}` : outcome.kind === 'unimplemented' ? `: ${outcome.detail.name}` : ''}`)
   if (row.mode !== 'Xen' && !/^vmm: the VM is off/m.test(printed)) wrong.push('vmm did not see its VM end')
   if (!expectedMode[row.mode].test(printed)) wrong.push(`the hypervisor does not say ${expectedMode[row.mode].source}`)
   const traps = counters.rows().reduce((sum, { count }) => sum + count, 0)

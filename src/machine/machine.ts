@@ -236,8 +236,8 @@ export class Machine {
 
   // ---- from outside ----
 
-  /** Bytes typed at the console. */
-  input(bytes: Iterable<number>): void { this.post({ device: 'uart0', kind: 'data', id: 0, bytes: Uint8Array.from(bytes) }) }
+  /** Bytes typed at the console. With L0 nobody listens at the machine's own: it is that of the first VM. */
+  input(bytes: Iterable<number>): void { this.post({ device: this.l0 === undefined ? 'uart0' : 'vm0.uart0', kind: 'data', id: 0, bytes: Uint8Array.from(bytes) }) }
 
   /**
    * The one way in for what happens outside: the event reaches its device before the next turn. False: no device of the machine or of a VM listens
