@@ -130,6 +130,8 @@ export interface FakeOptions {
   readonly pes?: number
   readonly policy?: 'split' | 'lazy'
   readonly rewritten?: RewrittenGuest
+  /** The VM is offered FEAT_NV (and NV2 where the profile has it). */
+  readonly recursion?: boolean
 }
 
 export interface Fake { readonly l0: L0, readonly hosts: readonly FakeHost[], readonly host: FakeHost, readonly vcpu: Vcpu, readonly actions: string[], readonly ends: VmEnd[], exit(syndrome: number, more?: ExitValues): string }
@@ -142,7 +144,7 @@ export function fakeL0(options: FakeOptions = {}): Fake {
   const environment: L0Environment = {
     memory: new FakeMemory(), ram: { base: RAM, size: RAM_SIZE }, reserved: RESERVED, peCount: options.pes ?? 1, profile: name, features: machine, gicVersion, console: () => {}, listen: () => {},
   }
-  const features = profile(name, ['FEAT_NV', ...(el2 === 'nvhe' ? ['FEAT_VHE'] as const : []), ...(el2 === 'none' ? [] : ['FEAT_ECV'] as const)]).features
+  const features = profile(name, [...(options.recursion === true ? [] : ['FEAT_NV'] as const), ...(el2 === 'nvhe' ? ['FEAT_VHE'] as const : []), ...(el2 === 'none' ? [] : ['FEAT_ECV'] as const)]).features
   const ends: VmEnd[] = []
   const config: VmConfig = {
     id: 0, features, gicVersion, el2, cpus, entry: ENTRY, argument: 0x4400_0000,

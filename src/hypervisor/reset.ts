@@ -34,7 +34,7 @@ export function createVcpu(core: Maker, vm: Vm, index: number, pe: Pe, listRegis
   const { features, gicVersion, frames, rewritten } = vm.config, { environment } = core, { pages } = vm
   // The page of deferred accesses is copied as a whole when the context changes, and charged there.
   const { memory } = environment
-  vm.shadows ??= new ShadowPool(core, pages, vm.config.cpus)
+  vm.shadows ??= new ShadowPool(core, pages, vm.config.cpus, features.has('FEAT_NV'))
   const kind = pageKindOf(environment, vm.config)
   const page = (): number => {
     const allocated = pages.allocate()

@@ -3,7 +3,7 @@ import { syndrome } from '../../arch/esr.ts'
 import { MODE } from '../../arch/pstate.ts'
 import { rowByName, SLOT } from '../../sysreg/index.ts'
 import { fakeL0, RAM, VM_PA } from '../fake-host.test-support.ts'
-import type { Fake } from '../fake-host.test-support.ts'
+import type { Fake, FakeOptions } from '../fake-host.test-support.ts'
 import { unmapL1 } from './shadow-stage2.ts'
 import type { ShadowStage2 } from './shadow-stage2.ts'
 
@@ -14,8 +14,8 @@ const VTCR = 0x8000_3559n, NORMAL = 0x7fcn, READ_ONLY = 0x77cn, XN = 1n << 54n
 /** L2's memory: IPA 0x8000_0000 is L1's 0x4040_0000. */
 const IPA = 0x8000_0000, L1_IPA = 0x4040_0000
 
-const setUp = (leaf: { level: 2 | 3, attributes?: bigint, ipa?: number, to?: number }): { fake: Fake, shadow: ShadowStage2, descriptor: number } => {
-  const fake = fakeL0({ el2: 'nvhe', profile: 'v8.3' }), { memory } = fake.l0.vms[0]!
+const setUp = (leaf: { level: 2 | 3, attributes?: bigint, ipa?: number, to?: number }, options: FakeOptions = { profile: 'v8.3' }): { fake: Fake, shadow: ShadowStage2, descriptor: number } => {
+  const fake = fakeL0({ el2: 'nvhe', ...options }), { memory } = fake.l0.vms[0]!
   const put = (ipa: number, value: bigint) => { memory.writeBytes(ipa, new Uint8Array(new BigUint64Array([value]).buffer)) }
   const { ipa = IPA, to = L1_IPA, attributes = NORMAL } = leaf
   put(L1_TABLE + 8 * Math.floor(ipa / 2 ** 30), BigInt(L2_TABLE) | 3n)
@@ -128,6 +128,17 @@ describe('shadow stage 2', () => {
     expect(fake.vcpu.context).toEqual({ kind: 'L2', shadow })
     expect(shadow.table.lookup(IPA)).toBeUndefined()
     expect(shadow.key?.vttbr).toBe((7n << 48n) | BigInt(L1_TABLE))
+  })
+
+  test('an L1 whose VM nests has a regime per level below on one vCPU: all of them stay', () => {
+    const { fake, shadow } = setUp({ level: 2 }, { profile: 'v8.4', recursion: true })
+    abort(fake, IPA)
+    for (const vmid of [6n, 7n, 8n, 9n, 5n]) {
+      back(fake)
+      enter(fake, (vmid << 48n) | BigInt(L1_TABLE))
+    }
+    expect(fake.vcpu.context).toEqual({ kind: 'L2', shadow })
+    expect(shadow.table.lookup(IPA)).toBeDefined()
   })
 })
 

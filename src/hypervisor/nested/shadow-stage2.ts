@@ -84,6 +84,9 @@ const HCR_OF_WALKS = (1n << 2n) | (1n << 32n) | (1n << 33n)
 const VTTBR_CNP = 1n
 const BLOCK_SHIFT = 21, BLOCK = 2 ** BLOCK_SHIFT
 
+/** More of them where L1's VMs may be hypervisors: every level below brings a regime of its own to the same vCPU. */
+const FOR_LEVELS = 6
+
 /**
  * The shadow tables of a VM: two per vCPU, so that a vCPU with two regimes needs no flush. All are made with the VM: a guest must not be
  * able to use up what they need.
@@ -92,7 +95,10 @@ export class ShadowPool {
   readonly all: readonly ShadowStage2[]
   #uses = 0
 
-  constructor(core: Core, pages: PageAllocator, vcpus: number) { this.all = Array.from({ length: 2 * vcpus }, () => new ShadowStage2(core, pages)) }
+  constructor(core: Core, pages: PageAllocator, vcpus: number, recursion: boolean) {
+    this.all = Array.from({ length: 2 * vcpus + (recursion ? FOR_LEVELS : 0) }, () => new ShadowStage2(core, pages))
+  }
+
   saveState(): Saved { return { uses: this.#uses, all: this.all.map(shadow => shadow.saveState()) } }
 
   restoreState(saved: Saved, path: string, features: ReadonlySet<Feature>): void {
