@@ -1,4 +1,8 @@
-/** Differences that are explained: QEMU's own, with the Arm ARM's words against them, and features that one of the two lacks. */
+/**
+ * Differences that are explained: QEMU's own, with the Arm ARM's words against them, and features that one of the two lacks. Functions named are
+ * those of Arm's pseudocode, looked up as translated in sail-arm (arm-v8.5-a/model/aarch64.sail) where it says "pseudocode"; the others are cited as the
+ * Arm ARM or IHI0069 word them.
+ */
 import { ecOf, EC } from '../../arch/esr.ts'
 import type { Difference, StepState } from './stepper.ts'
 import { SP } from './stepper.ts'
@@ -66,7 +70,7 @@ export const KNOWN: readonly Known[] = [
     },
   },
   {
-    reason: 'QEMU 10 keeps PSTATE.PAN over an illegal exception return (SetPSTATEFromPSR: PAN is reinstated "regardless of illegal exception return"); UAO is UNKNOWN there',
+    reason: 'QEMU 10 keeps PSTATE.PAN over an illegal exception return (pseudocode SetPSTATEFromPSR: PAN is SPSR_ELx.PAN, whether IllegalExceptionReturn or not); UAO is UNKNOWN there',
     mend: true,
     applies: ({ word, found, name }) => found.length === 1 && (
       (word === ERET && found[0]!.what === 'PSTATE' && ((found[0]!.ours ^ found[0]!.theirs) & 0x0fff_ffffn & ~UAO) === PAN)
@@ -94,7 +98,7 @@ export const KNOWN: readonly Known[] = [
     applies: ({ name, el, difference }) => el === 1 && name !== undefined && name.endsWith('_EL12') && isVectorOf2(difference('PC')?.theirs ?? 0n) && !isVectorOf2(difference('PC')?.ours ?? 0n),
   },
   {
-    reason: 'QEMU 10 has no SP alignment check (SCTLR_ELx.SA, SA0)',
+    reason: 'QEMU 10 has no SP alignment check (pseudocode CheckSPAlignment: SCTLR_ELx.SA, at EL0 SA0, and SP not a multiple of 16)',
     mend: false,
     applies: ({ word, theirs, difference }) => isLoadFromSp(word) && (theirs.x[SP]! & 15n) !== 0n && difference('PC') !== undefined,
   },
@@ -117,7 +121,7 @@ export const KNOWN: readonly Known[] = [
     applies: ({ name, esr, difference }) => name !== undefined && /^(DC|IC) /.test(name) && difference('PC') !== undefined && isDataAbort(esr) && (esr & 0x100) !== 0,
   },
   {
-    reason: 'AT S12E1R and S12E1W with HCR_EL2.{E2H,TGE} = {1,1}: EL1&0 in the pseudocode (AArch64.AT), EL2&0 in QEMU and Linux',
+    reason: 'AT S12E1R and S12E1W with HCR_EL2.{E2H,TGE} = {1,1}: EL1&0 in the pseudocode (AArch64.AT_S12Ex translates as EL1, and EL1's regime is EL1&0 whatever HCR_EL2 says; as EL0 a host's is EL2&0), EL2&0 in QEMU and Linux',
     mend: true,
     applies: ({ name, found, after }) => name === 'PAR_EL1' && found.length === 1 && after?.startsWith('AT S12E1') === true,
   },
