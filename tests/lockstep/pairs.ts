@@ -6,6 +6,7 @@ export interface Pair { readonly name: string, readonly profile: ProfileName, re
 
 export const PAIRS: readonly Pair[] = [
   { name: 'v8.0', profile: 'v8.0', cpu: ORACLE_CPU['v8.0'], gic: 3 },
+  { name: 'v8.0-gicv2', profile: 'v8.0', cpu: ORACLE_CPU['v8.0'], gic: 2 },
   { name: 'v8.1', profile: 'v8.1', cpu: ORACLE_CPU['v8.1'], gic: 3 },
   { name: 'v8.4', profile: 'v8.4', cpu: ORACLE_CPU['v8.4'], gic: 3 },
 ]

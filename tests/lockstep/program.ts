@@ -44,6 +44,8 @@ export interface LockstepProgram {
   readonly breakpoints: ReadonlySet<bigint>
   readonly mostSteps: number
   readonly debugs: boolean
+  /** Registers that the family chose. */
+  readonly controls: ReadonlyMap<string, bigint>
 }
 
 export interface Target { readonly features: ReadonlySet<Feature>, readonly gicVersion: 2 | 3 }
@@ -150,7 +152,7 @@ export class ProgramBuilder {
     this.#vectors(2)
     if (a.size > CODE_BYTES) throw new Error('vectors are too long')
     return {
-      title, start, finish, compared: this.#compared, breakpoints: new Set(this.#breaks.map(label => BigInt(CODE + a.offsetOf(label)))), mostSteps: this.debugs ? 1200 : 400, debugs: this.debugs,
+      title, start, finish, compared: this.#compared, breakpoints: new Set(this.#breaks.map(label => BigInt(CODE + a.offsetOf(label)))), mostSteps: this.debugs ? 1200 : 400, debugs: this.debugs, controls: this.#values,
       placements: [{ address: CODE, bytes: a.finish() }, { address: VALUES, bytes: new Uint8Array(new BigUint64Array(values).buffer) }, ...this.#placements],
     }
   }

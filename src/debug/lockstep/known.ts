@@ -121,7 +121,7 @@ export const KNOWN: readonly Known[] = [
     applies: ({ name, esr, difference }) => name !== undefined && /^(DC|IC) /.test(name) && difference('PC') !== undefined && isDataAbort(esr) && (esr & 0x100) !== 0,
   },
   {
-    reason: 'AT S12E1R and S12E1W with HCR_EL2.{E2H,TGE} = {1,1}: EL1&0 in the pseudocode (AArch64.AT_S12Ex translates as EL1, and EL1's regime is EL1&0 whatever HCR_EL2 says; as EL0 a host's is EL2&0), EL2&0 in QEMU and Linux',
+    reason: 'AT S12E1R and S12E1W with HCR_EL2.{E2H,TGE} = {1,1}: EL1&0 in the pseudocode (AArch64.AT_S12Ex translates as EL1, whose regime is EL1&0 whatever HCR_EL2 says; EL0 of a host has EL2&0), EL2&0 in QEMU and Linux',
     mend: true,
     applies: ({ name, found, after }) => name === 'PAR_EL1' && found.length === 1 && after?.startsWith('AT S12E1') === true,
   },

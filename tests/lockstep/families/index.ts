@@ -13,9 +13,11 @@ interface Family {
   readonly generate: (builder: ProgramBuilder) => void
   /** Only on profiles with it. */
   readonly needs?: Feature
+  /** Only on machines with this interrupt controller. */
+  readonly gic?: 3
 }
 export const FAMILIES: Readonly<Record<string, Family>> = {
-  traps: { generate: traps }, returns: { generate: returns }, gic: { generate: gic }, nested: { generate: nested, needs: 'FEAT_NV2' }, translation: { generate: translation }, debug: { generate: debug },
+  traps: { generate: traps }, returns: { generate: returns }, gic: { generate: gic, gic: 3 }, nested: { generate: nested, needs: 'FEAT_NV2' }, translation: { generate: translation }, debug: { generate: debug },
 }
 
 export function generate(family: string, seed: number, target: Target): LockstepProgram {
