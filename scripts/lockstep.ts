@@ -7,6 +7,7 @@
  * of the registers with traps were set in some program and clear in another.
  */
 import { parseArgs } from 'node:util'
+import type { Feature } from '../src/arch/features.ts'
 import { profile } from '../src/arch/features.ts'
 import { fieldMask } from '../src/sysreg/fields.ts'
 import { rowByName } from '../src/sysreg/index.ts'
@@ -60,8 +61,9 @@ for (const name of values.on.split(',')) {
   }
 }
 if (values.coverage) {
+  const most = profile('v8.4').features
   for (const [control, { ones, zeros }] of seen) {
-    const fields = (rowByName(control)!.fields ?? []).filter(({ kind }) => kind === 'RW').map(field => ({ name: field.name, bits: fieldMask(field) }))
+    const fields = (rowByName(control)!.fields ?? []).filter(({ kind, feature }) => kind === 'RW' && (feature === undefined || feature === 'GICv3' || most.has(feature as Feature))).map(field => ({ name: field.name, bits: fieldMask(field) }))
     const one = fields.filter(({ bits }) => (ones & bits) === 0n), zero = fields.filter(({ bits }) => (zeros & bits) === 0n), both = fields.length - new Set([...one, ...zero]).size
     const named = (list: readonly { readonly name: string }[]): string => list.map(({ name }) => name).join(' ') || '-'
     process.stdout.write(`${control.padEnd(12)} ${both} of ${fields.length} fields both set and clear; never set: ${named(one)}; never clear: ${named(zero)}\n`)

@@ -13,6 +13,8 @@ function some(r: Random, percent: number, positions: readonly number[]): bigint 
 }
 
 const HCR_TRAPS = [13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 30, 32, 33]
+/** TID4, TICAB, TOCU, TTLBIS, TTLBOS. */
+const EVT_TRAPS = [49, 50, 52, 54, 55]
 const RW = bit(31), API_APK = bit(40) | bit(41), E2H = bit(34), TGE = bit(27), HCD = bit(29)
 
 /** Writes that would take the ground from under the program, or begin what the other machine times by its own clock. */
@@ -71,7 +73,7 @@ export function anyOperation(a: Assembler, b: ProgramBuilder): void {
 export function randomControls(b: ProgramBuilder): void {
   const { r, target } = b, vhe = target.features.has('FEAT_VHE')
   const density = r.pick([5, 15, 40])
-  b.set('HCR_EL2', RW | (r.chance(80) ? API_APK : 0n) | some(r, density, HCR_TRAPS) | (r.chance(8) ? HCD : 0n) | (vhe && r.chance(40) ? E2H : 0n) | (r.chance(12) ? TGE : 0n) | some(r, 15, [3, 4, 5]))
+  b.set('HCR_EL2', RW | (r.chance(80) ? API_APK : 0n) | some(r, density, HCR_TRAPS) | (r.chance(8) ? HCD : 0n) | (vhe && r.chance(40) ? E2H : 0n) | (r.chance(12) ? TGE : 0n) | some(r, 15, [3, 4, 5]) | (target.features.has('FEAT_EVT') ? some(r, density, EVT_TRAPS) : 0n))
   b.set('CPTR_EL2', some(r, density, [10, 20, 21, 31]) | (r.chance(70) ? 3n << 20n : 0n) | 0x33ffn)
   b.set('MDCR_EL2', some(r, density, [5, 6, 8, 9, 10, 11]) | 6n)
   b.set('CNTHCTL_EL2', some(r, 60, [0, 1, 10, 11]) | some(r, density, [8, 9, 13, 14, 15, 16]))
