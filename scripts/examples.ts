@@ -8,14 +8,14 @@
  * Exit status 1 if one does not end with 0.
  */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { node, root } from './setup.js'
 
 const { values: { all, only } } = parseArgs({ options: { all: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } })
-const COMMANDS = ['', 'paper', 'run', 'qemu', 'snapshot', 'stat', 'trace', 'gdb', 'fetch', 'matrix', 'explain', 'fit', 'doctor']
+const COMMANDS = ['', ...readdirSync(join(root, 'src/cli/commands')).map(file => file.replace('.ts', ''))]
 /** What the repository does not have. */
 const ELSEWHERE = /debian:|\bImage\b|xen-4|\.deb\b|session\.log|booted\.nidus|-bios|pflash|test\.elf|\bgdb\b|\bdoctor\b|--apps/
 /** What other tests print anyway. */
