@@ -6,11 +6,12 @@ export const PACKAGES = ['python3', 'openssl', 'sqlite3', 'gcc', 'libc6-dev']
 /** As one word for the shell. */
 const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
+/** fsum, as sum() rounds otherwise since Python 3.12. */
 const PYTHON = [
   'import hashlib, zlib, json, math, decimal, fractions, re',
   'decimal.getcontext().prec = 40',
   'print(hashlib.sha256(bytes(range(256)) * 40).hexdigest()[:16], zlib.crc32(b"nidus" * 1000), 2 ** 127 % 1000003)',
-  'print(sum(1 / (i * i) for i in range(1, 20001)), math.sin(1e6), math.gamma(7.5), decimal.Decimal(2).sqrt())',
+  'print(math.fsum(1 / (i * i) for i in range(1, 20001)), math.sin(1e6), math.gamma(7.5), decimal.Decimal(2).sqrt())',
   'print(json.dumps(sorted({str(fractions.Fraction(i, 12)) for i in range(8)})), re.sub(r"(\\w+) (\\w+)", r"\\2 \\1", "nested guest"))',
 ].join('\n')
 
@@ -50,7 +51,7 @@ export const BASE_CHECKS: readonly Check[] = [
 
 export const CHECKS: readonly Check[] = [
   ...BASE_CHECKS,
-  { name: 'python3', command: `python3 -c ${quoted(PYTHON)}`, output: 'e96760a87768717b 1970314000 1513\n1.6448840680982086 -0.34999350217129294 1871.2543057977882 1.414213562373095048801688724209698078570\n["0", "1/12", "1/2", "1/3", "1/4", "1/6", "5/12", "7/12"] guest nested' },
+  { name: 'python3', command: `python3 -c ${quoted(PYTHON)}`, output: 'e96760a87768717b 1970314000 1513\n1.6448840680982055 -0.34999350217129294 1871.2543057977882 1.414213562373095048801688724209698078570\n["0", "1/12", "1/2", "1/3", "1/4", "1/6", "5/12", "7/12"] guest nested' },
   { name: 'sqlite3', command: `echo ${quoted(SQL)} | sqlite3 /var/tmp/t.db; sqlite3 /var/tmp/t.db 'pragma integrity_check'`, output: '5000|12502500|1786071.428571|5000|row 999\n4318\nok' },
   { name: 'openssl-speed', command: 'openssl speed -seconds 1 -bytes 1024 -evp sha256 2>/dev/null | tail -n 1; openssl speed -seconds 1 -bytes 1024 -evp aes-128-gcm 2>/dev/null | tail -n 1', output: /^sha256 +\d+\.\d+k\nAES-128-GCM +\d+\.\d+k$/i },
   {
