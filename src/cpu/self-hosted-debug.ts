@@ -136,7 +136,7 @@ export class SelfHostedDebug {
     const core = this.#core, { pe } = core, enabled = this.#enabled[pe.index]
     if (enabled === undefined || enabled.data.length === 0 || !this.enabledFrom(core.engine.state.pstate)) return false
     const { i32 } = pe.file, el = unprivileged ? 0 : core.el
-    let first = -1, reads = false
+    let first = -1, firstRead = -1
     for (const n of enabled.data) {
       const control = i32[2 * WCR[n]!]!, loads = (control & 1 << 3) !== 0, stores = (control & 1 << 4) !== 0
       const read = loads && (kinds & ACCESS.read) !== 0, write = stores && (kinds & ACCESS.write) !== 0
@@ -145,13 +145,13 @@ export class SelfHostedDebug {
         const at = (lo >>> 0) + byte, high = at > 0xffff_ffff ? hi + 1 : hi
         if (!watchedByte(pe.file, n, pageOf(high, at | 0), at & (PAGE - 1))) continue
         if (first < 0) first = at
-        reads ||= read
+        if (read && firstRead < 0) firstRead = at
         break
       }
     }
     if (first < 0) return false
-    // WnR of an access that reads and writes: 0 if the read alone would have matched.
-    this.#take(EC.WatchpointLower, DEBUG | (reads ? 0 : 1 << 6), BigInt.asUintN(64, (BigInt(hi) << 32n) + BigInt(first)))
+    // WnR of an access that reads and writes: 0 if the read alone would have matched, which is then reported.
+    this.#take(EC.WatchpointLower, DEBUG | (firstRead >= 0 ? 0 : 1 << 6), BigInt.asUintN(64, (BigInt(hi) << 32n) + BigInt(firstRead >= 0 ? firstRead : first)))
     return true
   }
 
