@@ -15,6 +15,8 @@ import type { PsciPower } from './psci.ts'
 import { mapGuestPage } from './guest-faults.ts'
 import { fillShadow } from './nested/shadow-stage2.ts'
 import { vncrAbort } from './nested/vncr.ts'
+import { SLOT } from '../sysreg/index.ts'
+import { HCR } from './traps.ts'
 import { systemRegister } from './system-registers.ts'
 import type { Vcpu } from './vcpu.ts'
 import { WORK } from './work.ts'
@@ -36,7 +38,14 @@ const waitForInterrupt: ExitHandler = (_core, _vcpu, exit) => {
 /** From a VM without EL2 (others go to L1, or come from virtual EL2 itself and stay there). */
 const hypercall: ExitHandler = (core, vcpu, exit) => {
   exit.subject = 'HVC'
-  if (vcpu.context.kind === 'vEL2') return { kind: 'inject', to: 'vEL2', type: 'sync', syndrome: exit.syndrome, action: 'inject to vEL2' }
+  if (vcpu.context.kind === 'vEL2') {
+    if ((vcpu.nested!.get(SLOT.HCR_EL2) & HCR.HCD) !== 0n) {
+      // An UNDEFINED instruction is where its exception returns to.
+      vcpu.pc -= 4n
+      return injectUndefined(vcpu, 'HCR_EL2.HCD is 1')
+    }
+    return { kind: 'inject', to: 'vEL2', type: 'sync', syndrome: exit.syndrome, action: 'inject to vEL2' }
+  }
   vcpu.pe.host.charge(WORK.hypercall)
   if (isFirmwareCall(Number(vcpu.getX(0) & 0xffff_ffffn))) return firmwareCall(vcpu, core.power, 'HVC')
   // Any other call does nothing and says so: the paper's hypercall benchmark. HVC returns behind itself.

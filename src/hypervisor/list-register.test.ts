@@ -33,7 +33,7 @@ describe('list registers', () => {
   })
 
   test.each([
-    ['disabled', GICH_HCR.UIE, 0],
+    ['disabled: the register says it, the interrupt does not come', GICH_HCR.UIE, 2],
     ['underflow', GICH_HCR.En | GICH_HCR.UIE, 2],
     ['no pending', GICH_HCR.En | GICH_HCR.NPIE, 8],
     ['EOI count', GICH_HCR.En | GICH_HCR.LRENPIE | 0x0800_0000, 4],

@@ -80,9 +80,8 @@ export function decodeLrV3(raw: bigint, into: ListRegister): void {
 export const GICH_HCR = { En: 1, UIE: 2, LRENPIE: 4, NPIE: 8, VGrp0EIE: 0x10, VGrp0DIE: 0x20, VGrp1EIE: 0x40, VGrp1DIE: 0x80 } as const
 export const EOI_COUNT_SHIFT = 27
 
-/** GICH_MISR / ICH_MISR_EL2 of stored list registers: what the hardware would signal. `enabled` groups come from the VMCR. */
+/** GICH_MISR / ICH_MISR_EL2 of stored list registers: what the hardware would say; the interrupt itself also needs En. `enabled` groups come from the VMCR. */
 export function maintenanceStatus(hcr: number, lrs: readonly ListRegister[], eoiPending: number, group0: boolean, group1: boolean): number {
-  if ((hcr & GICH_HCR.En) === 0) return 0
   let valid = 0, pending = 0
   for (const lr of lrs) {
     if (lr.state !== LR_STATE.invalid) valid++

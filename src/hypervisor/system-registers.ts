@@ -7,7 +7,7 @@ import type { Exit } from './exit.ts'
 import { injectHere, injectUndefined } from './inject.ts'
 import { EMULATED, IGNORED, nextInstruction } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
-import { writeOsLock } from './os-lock.ts'
+import { readClaim, writeClaim, writeOsLock } from './os-lock.ts'
 import { COMMON_STATE, EL1_STATE } from './register-lists.ts'
 import type { Vcpu } from './vcpu.ts'
 import { sendVirtualSgi, unloadGic } from './vgic.ts'
@@ -48,7 +48,7 @@ function readRegister(vcpu: Vcpu, row: Row): bigint {
   if (slot === SLOT.CNTPCT_EL0 || slot === SLOT.CNTPCTSS_EL0) return host.counter()
   // The PMU of a VM counts cycles and nothing else.
   if (slot === SLOT.PMCCNTR_EL0) return host.counter() << 4n
-  return SWITCHED.has(slot) ? vcpu.readEL1(slot) : vcpu.virtual.u64[slot] ?? 0n
+  return SWITCHED.has(slot) ? vcpu.readEL1(slot) : readClaim(vcpu, slot) ?? vcpu.virtual.u64[slot] ?? 0n
 }
 
 function writeRegister(vcpu: Vcpu, row: Row, value: bigint): void {
@@ -56,5 +56,5 @@ function writeRegister(vcpu: Vcpu, row: Row, value: bigint): void {
   if (timerRegister(slot) !== undefined) vcpu.timers.write(vcpu.pe.host, slot, value)
   else if (slot === SLOT.OSLAR_EL1) writeOsLock(vcpu, value)
   else if (SWITCHED.has(slot)) vcpu.writeEL1(slot, value)
-  else if (slot >= 0) vcpu.virtual.u64[slot] = value
+  else if (slot >= 0 && !writeClaim(vcpu, slot, value)) vcpu.virtual.u64[slot] = value
 }

@@ -72,6 +72,8 @@ export function trapControls(vcpu: Vcpu, into: TrapControls): void {
   const hcr = nested.get(SLOT.HCR_EL2), features = vm.config.features
   into.hcr |= hcr & FROM_L1
   if (features.has('FEAT_EVT')) into.hcr |= hcr & FROM_L1_EVT
+  // Only EL0 runs then, and what it does goes to EL2 instead of EL1 (with E2H=1 that is the host, at virtual EL2).
+  into.hcr |= hcr & HCR.TGE
   // Recursion: what runs below is a hypervisor of L1's.
   if (features.has('FEAT_NV')) into.hcr |= hcr & (HCR.NV | HCR.NV1 | HCR.AT)
   const redirects = features.has('FEAT_NV2') && (hcr & HCR.NV) !== 0n && (hcr & HCR.NV2) !== 0n
@@ -96,9 +98,9 @@ export function cptrOfL1(cptr: bigint, e2h: boolean): bigint {
   return ((cptr & bit(20)) === 0n ? CPTR.TFP : 0n) | ((cptr & CPACR.TTA) !== 0n ? CPTR.TTA : 0n) | (cptr & CPACR.TCPAC)
 }
 
-/** Whether L1's physical interrupts go to virtual EL2, so that what runs below has L1's list registers. */
+/** Whether L1's physical interrupts go to virtual EL2 (HCR_EL2.TGE=1 makes IMO behave as 1), so that what runs below has L1's list registers. */
 export function hasVirtualInterrupts(vcpu: Vcpu): boolean {
-  return vcpu.isNested && (vcpu.nested!.get(SLOT.HCR_EL2) & HCR.IMO) !== 0n
+  return vcpu.isNested && (vcpu.nested!.get(SLOT.HCR_EL2) & (HCR.IMO | HCR.TGE)) !== 0n
 }
 
 const FGT = [SLOT.HFGRTR_EL2, SLOT.HFGWTR_EL2, SLOT.HFGITR_EL2, SLOT.HDFGRTR_EL2, SLOT.HDFGWTR_EL2] as const

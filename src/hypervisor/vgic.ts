@@ -20,6 +20,8 @@ import type { Vcpu } from './vcpu.ts'
 import { WORK } from './work.ts'
 
 const EMPTY = emptyListRegister()
+/** ICH_HCR_EL2.TC, TALL0, TALL1, TSEI, TDIR. */
+const CPU_INTERFACE_TRAPS = 0x7c00
 
 /** The contents of one hardware virtual interface. */
 export class VirtualInterface {
@@ -32,6 +34,8 @@ export class VirtualInterface {
   used = 0
   /** The list registers, APR and HCR are in the hardware. */
   live = false
+  /** EOIcount matters although `hcr` does not ask for its interrupt. */
+  counts = false
 
   constructor(listRegisters: number) { this.lrs = Array.from({ length: listRegisters }, emptyListRegister) }
 
@@ -39,11 +43,11 @@ export class VirtualInterface {
     this.hcr = GICH_HCR.En
     this.vmcr = this.apr[0] = this.apr[1] = this.used = 0
     for (const lr of this.lrs) lr.state = LR_STATE.invalid
-    this.live = false
+    this.live = this.counts = false
   }
 
   get #fields(): Fields<VirtualInterface> {
-    return { hcr: WORD32, vmcr: WORD32, apr: each(WORD32), lrs: each(SAVED_LIST_REGISTER), used: integer(0, this.lrs.length), live: FLAG }
+    return { hcr: WORD32, vmcr: WORD32, apr: each(WORD32), lrs: each(SAVED_LIST_REGISTER), used: integer(0, this.lrs.length), live: FLAG, counts: FLAG }
   }
   saveState(): Saved { return saveFields<VirtualInterface>(this, this.#fields) }
   restoreState(saved: Saved, path: string): void { restoreFields<VirtualInterface>(this, this.#fields, saved, path) }
@@ -58,21 +62,25 @@ export class VirtualInterface {
       if ((empty & (1 << i)) !== 0) this.lrs[i]!.state = LR_STATE.invalid
       else gic.readListRegister(host, i, this.lrs[i]!)
     }
-    if ((this.hcr & GICH_HCR.LRENPIE) !== 0) this.hcr = gic.readHcr(host)
+    if (this.counts || (this.hcr & GICH_HCR.LRENPIE) !== 0) this.hcr = gic.readHcr(host)
     gic.writeHcr(host, 0)
     this.live = false
   }
 
   restore(pe: Pe, gic: PhysicalGic): void {
     const { host } = pe
-    // An interface that is not live is disabled already.
-    if ((this.hcr & GICH_HCR.En) !== 0 && (this.used > 0 || this.hcr !== GICH_HCR.En)) {
+    // An interface that is not live is disabled already; L1's traps of the CPU interface work while it is disabled, too.
+    if (((this.hcr & GICH_HCR.En) !== 0 && (this.used > 0 || this.hcr !== GICH_HCR.En || (this.apr[0]! | this.apr[1]!) !== 0)) || (this.hcr & CPU_INTERFACE_TRAPS) !== 0) {
       gic.writeHcr(host, this.hcr)
       gic.writeActivePriorities(host, this.apr)
       for (let i = 0; i < this.used; i++) gic.writeListRegister(host, i, this.lrs[i]!)
       this.#emptyRest(pe, gic, this.used)
       this.live = true
-    } else if (pe.interface !== this) this.#emptyRest(pe, gic, 0)
+    } else if (pe.interface !== this) {
+      this.#emptyRest(pe, gic, 0)
+      // ICC_RPR_EL1 shows them while the interface is disabled as well.
+      gic.writeActivePriorities(host, this.apr)
+    }
     pe.interface = this
     gic.writeVmcr(host, this.vmcr)
   }

@@ -48,7 +48,15 @@ export interface LockstepProgram {
   readonly controls: ReadonlyMap<string, bigint>
 }
 
-export interface Target { readonly features: ReadonlySet<Feature>, readonly gicVersion: 2 | 3 }
+export interface Target {
+  readonly features: ReadonlySet<Feature>
+  readonly gicVersion: 2 | 3
+  /**
+   * What L0 asks of a guest hypervisor, as KVM does: HCR_EL2.IMO and FMO are equal, nothing traps ICC registers where both are 0, the virtual CPU
+   * interface is enabled, and active priorities are written from EL2 only.
+   */
+  readonly oneRouting?: boolean
+}
 
 /** The target has it, and the other machine too. */
 export const exists = (row: Row, { features, gicVersion }: Target): boolean => isCompared(row.name) && (row.aliasOf === undefined || isCompared(row.aliasOf)) && (

@@ -20,6 +20,8 @@ import { WORK } from '../work.ts'
 
 const GICH = { HCR: 0, VTR: 4, VMCR: 8, MISR: 0x10, EISR0: 0x20, ELRSR0: 0x30, APR: 0xf0, LR: 0x100 } as const
 const HCR_V2_MASK = 0xf800_00ff
+/** UIE to VGrp1DIE. */
+const MAINTENANCE_CAUSES = 0xfe
 
 const FIELDS: Fields<NestedGic> = { hcr: WORD32, vmcr: WORD32, apr: each(WORD32), lrs: each(SAVED_LIST_REGISTER) }
 
@@ -101,10 +103,22 @@ export class NestedGic {
     }
     for (let i = used; i < shadow.used; i++) shadow.lrs[i]!.state = LR_STATE.invalid
     shadow.used = used
-    shadow.hcr = this.hcr
     shadow.vmcr = this.vmcr
     shadow.apr[0] = this.apr[0]!
     shadow.apr[1] = this.apr[1]!
+    this.update()
+    this.#silence()
+  }
+
+  /**
+   * While L1's maintenance interrupt is high the hardware must not raise its own again: L1 may have it disabled, and then the nested VM runs on.
+   * What else comes up meanwhile changes nothing for L1. An end that L0 or L1 asked to see has been seen.
+   */
+  #silence(): void {
+    const { shadow } = this
+    shadow.counts = (this.hcr & GICH_HCR.LRENPIE) !== 0
+    shadow.hcr = this.#raised ? (this.hcr & ~MAINTENANCE_CAUSES) >>> 0 : this.hcr
+    for (let i = 0; i < shadow.used; i++) if (shadow.lrs[i]!.state === LR_STATE.invalid) shadow.lrs[i]!.eoi = false
   }
 
   /** After an exit: what the nested VM did, into L1's list registers at L1's own indices. */
@@ -125,12 +139,13 @@ export class NestedGic {
     this.hcr = ((this.hcr & 0x07ff_ffff) | (shadow.hcr & 0xf800_0000)) >>> 0
     if (this.#version === 3) this.#push()
     this.update()
+    this.#silence()
   }
 
   /** The maintenance interrupt of L1, and copies that L1 may read without a trap. */
   update(): void {
     const vcpu = this.#vcpu
-    this.#raised = this.misr !== 0
+    this.#raised = (this.hcr & GICH_HCR.En) !== 0 && this.misr !== 0
     vcpu.vm.distributor.setPpiLevel(vcpu.index, PPI.maintenance, this.#raised)
     this.#publish()
   }
@@ -140,8 +155,8 @@ export class NestedGic {
     if (this.#raised) this.registersWritten()
   }
 
+  /** Without regard to En, which the interrupt itself needs. */
   get misr(): number {
-    if ((this.hcr & GICH_HCR.En) === 0) return 0
     return maintenanceStatus(this.hcr, this.lrs, endedMask(this.lrs), (this.vmcr & 1) !== 0, (this.vmcr & 2) !== 0)
   }
 

@@ -5,9 +5,10 @@
  */
 import { EC, parseSystemRegister } from '../../arch/esr.ts'
 import type { EL } from '../../arch/el.ts'
-import { brkTarget, eretTrap, fpTrap, pauthTrap, resolve, rowByKey, smcTrap, svcTarget, wfxTrap } from '../../sysreg/index.ts'
+import { brkTarget, eretTrap, fpTrap, pauthTrap, resolve, rowByKey, SLOT, smcTrap, svcTarget, wfxTrap } from '../../sysreg/index.ts'
 import type { Controls, Resolution } from '../../sysreg/index.ts'
 import type { Exit } from '../exit.ts'
+import { HCR } from '../traps.ts'
 import type { Vcpu } from '../vcpu.ts'
 import { accessOf, walkL1 } from './shadow-stage2.ts'
 
@@ -51,6 +52,8 @@ function ownerOfAbort(exit: Exit, vcpu: Vcpu, fetch: boolean): Owner {
 
 export function ownerOf(vcpu: Vcpu, exit: Exit): Owner {
   if (!vcpu.isNested || exit.kind !== 'sync') return 'L0'
-  return RULES[exit.ec]?.(exit, vcpu.el, vcpu.controls, vcpu) ?? 'L0'
+  const { el } = vcpu
+  // What has no rule is for EL1, or for EL2 from EL0 with HCR_EL2.TGE.
+  return RULES[exit.ec]?.(exit, el, vcpu.controls, vcpu) ?? (el === 0 && (vcpu.nested!.get(SLOT.HCR_EL2) & HCR.TGE) !== 0n ? 'L1' : 'L0')
 }
 

@@ -216,8 +216,11 @@ function remember(shadow: ShadowStage2, leaf: ShadowLeaf): void {
 export function accessOf(exit: Exit, fetch: boolean): number {
   const s1ptw = (exit.iss & (1 << 7)) !== 0
   if (s1ptw) return isFault(exit.iss & 0x3f, FSC.Permission) ? ACCESS.read | ACCESS.write : ACCESS.read
-  return fetch ? ACCESS.execute : (exit.iss & (1 << 6)) !== 0 ? ACCESS.write : ACCESS.read
+  return fetch ? ACCESS.execute : ((exit.iss & (1 << 6)) !== 0 ? ACCESS.write : ACCESS.read) | (isUnaligned(exit) ? ACCESS.unaligned : 0)
 }
+
+/** L1's Device memory refuses it before it looks at permissions. Known where the syndrome describes the access: ISV 24, SAS 23:22. */
+const isUnaligned = ({ iss, far }: Exit): boolean => (iss & (1 << 24)) !== 0 && (far & ((1n << BigInt((iss >>> 22) & 3)) - 1n)) !== 0n
 
 /** Walks L1's stage 2 for L2's `ipa`; the result is in `vcpu.nested.walk`. */
 export function walkL1(vcpu: Vcpu, shadow: ShadowStage2, ipa: number, access: number): boolean {

@@ -10,7 +10,7 @@ import type { Exit } from '../exit.ts'
 import { injectExternalAbort, injectHere, injectUndefined } from '../inject.ts'
 import { EMULATED, IGNORED, nextInstruction } from '../outcome.ts'
 import type { Outcome } from '../outcome.ts'
-import { writeOsLock } from '../os-lock.ts'
+import { readClaim, writeClaim, writeOsLock } from '../os-lock.ts'
 import { HCR } from '../traps.ts'
 import type { Vcpu } from '../vcpu.ts'
 import { sendVirtualSgi, unloadGic } from '../vgic.ts'
@@ -58,7 +58,7 @@ function readVirtual(vcpu: Vcpu, row: Row): bigint {
   if (slot === SLOT.ICH_VTR_EL2) return BigInt(nested.gic.vtr >>> 0)
   if (slot === SLOT.CNTPCT_EL0 || slot === SLOT.CNTPCTSS_EL0) return host.counter()
   if (slot === SLOT.PMCCNTR_EL0) return host.counter() << 4n
-  return slot < 0 ? 0n : nested.get(slot)
+  return slot < 0 ? 0n : readClaim(vcpu, slot) ?? nested.get(slot)
 }
 
 function writeVirtual(core: Core, vcpu: Vcpu, row: Row, written: bigint): Outcome {
@@ -78,6 +78,7 @@ function writeVirtual(core: Core, vcpu: Vcpu, row: Row, written: bigint): Outcom
     writeOsLock(vcpu, written)
     return EMULATED
   }
+  if (writeClaim(vcpu, slot, written)) return EMULATED
   let value = sanitise(row, written, vcpu.controls, vcpu.virtual.u64[slot])
   if (slot === SLOT.HCR_EL2 && vcpu.vm.config.el2 === 'vhe') value |= HCR.E2H
   const home = homeOf(slot)
