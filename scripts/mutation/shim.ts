@@ -47,7 +47,7 @@ export { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test }
 export const it = test
 
 /** Runs what has been declared since the last call; throws what the first failing test threw. */
-export async function runDeclared(skip: ReadonlySet<string>, started: (name: string) => void): Promise<void> {
+export async function runDeclared(skip: ReadonlySet<string>, started: (name: string) => void, only?: string): Promise<void> {
   const all = current
   current = block()
   const run = async (each: Block, outer: readonly Block[]): Promise<void> => {
@@ -55,7 +55,7 @@ export async function runDeclared(skip: ReadonlySet<string>, started: (name: str
     const around = [...outer, each]
     for (const item of each.items) {
       if (!('body' in item)) { await run(item, around); continue }
-      if (skip.has(item.name)) continue
+      if (skip.has(item.name) || (only !== undefined && only !== item.name)) continue
       started(item.name)
       for (const { beforeEach: hooks } of around) for (const hook of hooks) await hook()
       await item.body()

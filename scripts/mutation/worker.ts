@@ -1,5 +1,5 @@
 /**
- * Runs test files in this process, with one mutated source: node scripts/mutation/worker.ts FILE... The mutant is in NIDUS_MUTANT
+ * Runs test files in this process (NIDUS_ONLY_TEST: tests of this name alone), with one mutated source: node scripts/mutation/worker.ts FILE... The mutant is in NIDUS_MUTANT
  * (`Mutant` as JSON; none: the sources as they are). Prints `FAILED <test>: <message>` and exits with 1 at the first failure.
  */
 import { readFileSync } from 'node:fs'
@@ -29,7 +29,7 @@ try {
     name = `loading ${file}`
     const from = process.cpuUsage()
     await import(pathToFileURL(file).href)
-    await runDeclared(skip, started => { name = started })
+    await runDeclared(skip, started => { name = started }, process.env['NIDUS_ONLY_TEST'])
     const { user, system } = process.cpuUsage(from)
     if (process.env['NIDUS_TIMES'] !== undefined) console.log(`${Math.round((user + system) / 1000)} ms ${file}`)
   }

@@ -6,7 +6,7 @@ import { createBoard, type BoardOptions } from './board.ts'
 import { completeDeviceTree, deviceTreeOf } from './device-tree.ts'
 import { EMPTY, cells, cells64, cellsOf, node, nodeAt, readFdt, strings, stringsOf, writeFdt, type FdtTree } from './fdt.ts'
 
-const RUNS = Number(process.env['NIDUS_FUZZ_RUNS'] ?? 300)
+const RUNS = Number(process.env['NIDUS_FUZZ'] ?? 300)
 const hasDtc = spawnSync('dtc', ['--version']).status === 0
 
 const tree: FdtTree = {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { createGic, gicFrames, Pl011, Pl031 } from './index.ts'
 import type { AccessSize, MmioDevice } from './index.ts'
 
-const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? 100)
+const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? process.env['NIDUS_FUZZ'] ?? 100)
 const ICC = ['ICC_PMR_EL1', 'ICC_BPR0_EL1', 'ICC_BPR1_EL1', 'ICC_CTLR_EL1', 'ICC_IGRPEN0_EL1', 'ICC_IGRPEN1_EL1', 'ICC_EOIR0_EL1', 'ICC_EOIR1_EL1', 'ICC_DIR_EL1', 'ICC_AP0R0_EL1', 'ICC_AP1R0_EL1', 'ICC_AP1R3_EL1',
   'ICC_SGI0R_EL1', 'ICC_SGI1R_EL1', 'ICC_ASGI1R_EL1', 'ICC_SRE_EL1', 'ICC_SRE_EL2']
 const ICH = ['ICH_HCR_EL2', 'ICH_VMCR_EL2', 'ICH_AP0R0_EL2', 'ICH_AP1R0_EL2', 'ICH_AP0R3_EL2', ...Array.from({ length: 16 }, (_, n) => `ICH_LR${n}_EL2`)]

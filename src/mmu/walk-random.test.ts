@@ -8,7 +8,7 @@ import { currentVmid, stage1Regime, stage2Regime, type RegimeKind, type Translat
 import { ACCESS, PERM, Translation } from './translation.ts'
 import { translate, translateStage1Only, walkStage2 } from './walk.ts'
 
-const CASES = Number(process.env['NIDUS_MMU_CASES'] ?? 40_000)
+const CASES = Number(process.env['NIDUS_MMU_CASES'] ?? process.env['NIDUS_FUZZ'] ?? 40_000)
 
 const NAMES = ['SCTLR_EL1', 'TCR_EL1', 'TTBR0_EL1', 'TTBR1_EL1', 'MAIR_EL1', 'SCTLR_EL2', 'TCR_EL2', 'TTBR0_EL2', 'TTBR1_EL2', 'MAIR_EL2', 'HCR_EL2', 'VTCR_EL2', 'VTTBR_EL2'] as const
 const SLOTS = Object.fromEntries(NAMES.map((name, i) => [name, i])) as unknown as TranslationSlots

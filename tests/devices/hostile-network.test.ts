@@ -8,7 +8,7 @@ import { ethernet, ETHERTYPE, ip, ipv4, parseEthernet, tcp, udp } from '../../sr
 import { UserNetwork } from '../../src/devices/net/user-network.ts'
 import type { HostRequest } from '../../src/devices/index.ts'
 
-const CASES = Number(process.env['NIDUS_DEVICE_CASES'] ?? 400)
+const CASES = Number(process.env['NIDUS_DEVICE_CASES'] ?? process.env['NIDUS_FUZZ'] ?? 400)
 const MAC = Uint8Array.of(0x52, 0x54, 0, 1, 2, 3)
 const GUEST = ip(10, 0, 2, 15)
 const address = fc.constantFrom(ip(10, 0, 2, 2), ip(10, 0, 2, 3), GUEST, ip(10, 0, 2, 255), ip(127, 0, 0, 1), 0, 0xffff_ffff, ip(224, 0, 0, 1), ip(8, 8, 8, 8))

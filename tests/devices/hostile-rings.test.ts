@@ -12,7 +12,7 @@ import type { VirtioModel } from '../../src/devices/virtio/model.ts'
 import { VirtioShare } from '../../src/devices/virtio/share.ts'
 import type { BlockBacking, ShareFiles } from '../../src/devices/index.ts'
 
-const CASES = Number(process.env['NIDUS_DEVICE_CASES'] ?? 400)
+const CASES = Number(process.env['NIDUS_DEVICE_CASES'] ?? process.env['NIDUS_FUZZ'] ?? 400)
 const SIZE = 8
 const DISK = 64 * 512
 const FEATURES = [28, 29]

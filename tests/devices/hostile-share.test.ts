@@ -12,7 +12,7 @@ import { bytes, Client, message, text, u16, u32, u64, u8, type Field } from '../
 import { T } from '../../src/devices/ninep/message.ts'
 import { NineServer } from '../../src/devices/ninep/server.ts'
 
-const CASES = Number(process.env['NIDUS_DEVICE_CASES'] ?? 400) / 4
+const CASES = Number(process.env['NIDUS_DEVICE_CASES'] ?? process.env['NIDUS_FUZZ'] ?? 400) / 4
 const SECRET = 'what nobody may read'
 const outside = mkdtempSync(join(tmpdir(), 'nidus-hostile-share-')), folder = join(outside, 'share')
 afterAll(() => { rmSync(outside, { recursive: true }) })

@@ -11,7 +11,7 @@ import { buildElf, buildImage } from './elf-builder.test-support.ts'
 import { parseElf } from './elf.ts'
 import { planLoad } from './load.ts'
 
-const RUNS = Number(process.env['NIDUS_FUZZ_RUNS'] ?? 300)
+const RUNS = Number(process.env['NIDUS_FUZZ'] ?? 300)
 const code = Uint8Array.from({ length: 64 }, (_, i) => i)
 const elf = buildElf(0xffff_0000_0008_0010n, [
   { vaddr: 0xffff_0000_0008_0000n, paddr: 0x4008_0000n, bytes: code, memsz: 0x1000 },

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { GicDistributor } from './distributor.ts'
 
-const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? 100)
+const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? process.env['NIDUS_FUZZ'] ?? 100)
 const CPUS = 3
 /** SGIs 0, 5; PPIs 27, 30; SPIs on both sides of a word boundary. */
 const INTIDS = [0, 5, 27, 30, 32, 33, 63, 64, 95]

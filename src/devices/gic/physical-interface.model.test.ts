@@ -8,7 +8,7 @@ import type { GicCpuInterface } from '../../arch/gic.ts'
 import type { ListingDistributor } from '../../arch/gic-listing.ts'
 import { createGic } from './gic.ts'
 
-const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? 100)
+const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? process.env['NIDUS_FUZZ'] ?? 100)
 const INTIDS = [32, 33, 34, 35]
 const OFFSETS: Readonly<Record<string, number>> = { PMR: 0x04, BPR0: 0x08, BPR1: 0x1c, RPR: 0x14, IAR0: 0x0c, IAR1: 0x20, EOIR0: 0x10, EOIR1: 0x24, HPPIR0: 0x18, HPPIR1: 0x28, DIR: 0x1000, AP0R0: 0xd0, AP1R0: 0xe0, CTLR: 0x00 }
 

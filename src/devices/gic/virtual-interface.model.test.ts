@@ -8,7 +8,7 @@ import type { GicCpuInterface } from '../../arch/gic.ts'
 import type { ListingDistributor } from '../../arch/gic-listing.ts'
 import { createGic } from './gic.ts'
 
-const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? 100)
+const RUNS = Number(process.env['NIDUS_GIC_RUNS'] ?? process.env['NIDUS_FUZZ'] ?? 100)
 const COUNT = 4
 /** Physical interrupts that HW list registers name. */
 const PHYSICAL = [27, 40, 41]

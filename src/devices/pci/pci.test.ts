@@ -136,5 +136,5 @@ test('no access throws, whatever it is', () => {
         expect(Number.isSafeInteger(read) && read >= 0 && read < limit).toBe(true)
       }
     }
-  }), { numRuns: Number(process.env['NIDUS_DEVICE_CASES'] ?? 100) })
+  }), { numRuns: Number(process.env['NIDUS_DEVICE_CASES'] ?? process.env['NIDUS_FUZZ'] ?? 100) })
 })
