@@ -16,7 +16,7 @@ import { virtualPstate } from '../../src/hypervisor/vcpu.ts'
 import { createL0 } from '../../src/vmm/index.ts'
 import { Assembler } from '../assembler.ts'
 import { generate } from './families/index.ts'
-import { ignoredBits } from './masks.ts'
+import { ignoredBits } from '../../src/debug/lockstep/masks.ts'
 import { CODE, isVector } from './program.ts'
 import type { LockstepProgram, Target } from './program.ts'
 
