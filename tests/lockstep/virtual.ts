@@ -53,9 +53,11 @@ function withoutForeign(code: Uint8Array): void {
 }
 
 /** L0 reads EOIcount back where L1 asks to be told about it (LRENPIE), as KVM does. */
-const notCounted = (name: string, value: bigint): bigint => name === 'ICH_HCR_EL2' && (value & 4n) === 0n ? 0xf800_0000n : name === 'CNTKCTL_EL1' ? CNTHCTL_ONLY : name === 'CPACR_EL1' ? CPTR_ONLY : 0n
+const notCounted = (name: string, value: bigint): bigint => name === 'ICH_HCR_EL2' && (value & 4n) === 0n ? 0xf800_0000n : name === 'CNTKCTL_EL1' ? CNTHCTL_ONLY : name === 'CPACR_EL1' ? CPTR_ONLY : name === 'ICH_VMCR_EL2' ? VMCR_RAW : 0n
 /** CNTKCTL_EL1 at the virtual EL2 of a VHE guest hypervisor is the machine's, which does not keep these fields of CNTHCTL_EL2 (no FEAT_NV2p1). */
 const CNTHCTL_ONLY = 0x1_fc00n
+/** A page holds what was written: least binary points, RES1 and RES0 are not applied. */
+const VMCR_RAW = ~0xf800_0213n & 0xffff_ffff_ffff_ffffn
 /** The same of CPACR_EL1 where it does not trap: with the paper's page. */
 const CPTR_ONLY = 0xffff_ffff_cfcc_ffffn
 
