@@ -35,7 +35,7 @@ async function run(kernel: string, on: string, bus: string): Promise<readonly st
   await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
   const { port } = server.address() as AddressInfo, forwarded = 20_000 + (process.pid % 20_000), suffix = bus === 'pci' ? ',pci' : ''
   const child = spawn(process.execPath, [
-    '--no-warnings', join(import.meta.dirname, '..', 'bin', 'nidus.js'), 'run', `debian:${kernel}`, '--on', on, '--disk', `${join(folder, 'a.img')},ro${suffix}`, '--disk', `${join(folder, 'b.img')}${suffix}`,
+    '--no-warnings', join(import.meta.dirname, '..', 'bin', 'nidus.js'), 'run', `debian:${kernel}`, '--on', on, '--drive', `${join(folder, 'a.img')},ro${suffix}`, '--drive', `${join(folder, 'b.img')}${suffix}`,
     '--share', `${share}${suffix}`, '--net', `user,hostfwd=tcp::${forwarded}-:80${suffix}`, '--rng', '1', '--append', `do=devices port=${port} serve`, '--timeout', String(PATIENCE),
   ], { stdio: ['ignore', 'pipe', 'pipe'] })
   let output = '', errors = '', web: Promise<string> | undefined

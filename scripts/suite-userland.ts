@@ -28,7 +28,7 @@ async function play(suite: string): Promise<readonly string[]> {
   const { path, manifest } = await rootImage({ suite: parseSuite(`debian:${suite}`), include: values.base ? [] : PACKAGES, bytes: 2 ** 31 }, { cache: cacheFolder(), progress: values.log === undefined ? () => {} : said })
   said(`${manifest.packages.length} packages, configured in ${(manifest.instructions / 1e9).toFixed(1)} G instructions`)
   const child = spawn(process.execPath, [
-    '--no-warnings', join(import.meta.dirname, '..', 'bin', 'nidus.js'), 'run', `debian:${values.kernel}`, '--arch', values.arch, '--smp', values.smp, '--mem', '1G', '--disk', `${path},overlay`, '--rng', '1', '--append', 'root=/dev/vda', '--json',
+    '--no-warnings', join(import.meta.dirname, '..', 'bin', 'nidus.js'), 'run', `debian:${values.kernel}`, '--arch', values.arch, '--smp', values.smp, '--mem', '1G', '--drive', `${path},overlay`, '--rng', '1', '--append', 'root=/dev/vda', '--json',
   ], { stdio: ['pipe', 'pipe', 'pipe'] })
   const console = new Dialogue(child, PATIENCE * 1000), wrong: string[] = []
   try {

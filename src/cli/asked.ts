@@ -16,7 +16,7 @@ const cpus = optional(value => natural(value) && (value as number) >= 1 && (valu
 const VM: Readonly<Record<keyof VmFlags, Check>> = {
   el2: flag, hide: list(value => (FEATURES as readonly unknown[]).includes(value)), smp: cpus, mem: value => natural(value) && (value as number) > 0, initrd: optional(text), module: list(text), dtb: optional(text), append: optional(text),
   paravirt: optional(one('nv', 'neve')), until: optional(text), console: optional(text),
-  disk: list(value => isObject(value) && text(value['path']) && one('rw', 'ro', 'overlay')(value['access']) && one('mmio', 'pci')(value['transport'])), rng: optional(natural), virtioConsole: flag,
+  drive: list(value => isObject(value) && text(value['path']) && one('rw', 'ro', 'overlay')(value['access']) && one('mmio', 'pci')(value['transport'])), rng: optional(natural), virtioConsole: flag,
   net: optional(value => isObject(value) && one('mmio', 'pci')(value['transport']) && list(each => isObject(each) && text(each['hostAddress']) && natural(each['hostPort']) && natural(each['guestPort']))(value['forwards'])),
   share: list(value => isObject(value) && text(value['path']) && text(value['tag']) && flag(value['readOnly']) && one('mmio', 'pci')(value['transport'])),
 }

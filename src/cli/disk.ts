@@ -12,7 +12,7 @@ const SECTOR = 512
  * A raw disk image. `rw` writes into it, `overlay` only reads it and keeps what the guest writes in memory. The bytes of the file are part of what
  * a run depends on: nobody else may write it meanwhile. Throws BadInput.
  */
-export function openDisk(path: string, access: DiskAccess, what = '--disk'): BlockBacking {
+export function openDisk(path: string, access: DiskAccess, what = '--drive'): BlockBacking {
   let descriptor: number
   try { descriptor = openSync(path, access === 'rw' ? 'r+' : 'r') } catch (error) {
     const { code } = error as NodeJS.ErrnoException

@@ -13,7 +13,7 @@ export interface ShareOption { readonly path: string, readonly tag: string, read
 export interface NetOption { readonly forwards: readonly PortForward[], readonly transport: Transport }
 
 export interface PlugFlags {
-  readonly disk: readonly DiskOption[]
+  readonly drive: readonly DiskOption[]
   readonly share: readonly ShareOption[]
   readonly net?: NetOption
   readonly rng?: number
@@ -36,16 +36,18 @@ function parts(option: string, text: string, known: readonly string[]): { readon
 const transportOf = (words: ReadonlySet<string>): Transport => words.has('pci') ? 'pci' : 'mmio'
 
 export function diskOption(text: string): DiskOption {
-  const { value, words } = parts('--disk', text, ['ro', 'overlay', 'pci'])
-  if (words.has('ro') && words.has('overlay')) throw new BadInput('--disk', `'${text}': choose ro or overlay`)
+  const { value, words } = parts('--drive', text, ['ro', 'overlay', 'pci'])
+  if (words.has('ro') && words.has('overlay')) throw new BadInput('--drive', `'${text}': choose ro or overlay`)
   return { path: value, access: words.has('ro') ? 'ro' : words.has('overlay') ? 'overlay' : 'rw', transport: transportOf(words) }
 }
 
 const DEFAULT_TAG = 'share'
 
+/** `FOLDER[:TAG][,ro][,pci]`. */
 export function shareOption(text: string): ShareOption {
-  const { value, words, pairs } = parts('--share', text, ['ro', 'tag=', 'pci'])
-  return { path: value, tag: new Map(pairs).get('tag') ?? DEFAULT_TAG, readOnly: words.has('ro'), transport: transportOf(words) }
+  const { value, words } = parts('--share', text, ['ro', 'pci']), colon = value.lastIndexOf(':'), path = colon < 0 ? value : value.slice(0, colon)
+  if (path === '') throw new BadInput('--share', `'${text}' names no folder`)
+  return { path, tag: colon < 0 ? DEFAULT_TAG : value.slice(colon + 1), readOnly: words.has('ro'), transport: transportOf(words) }
 }
 
 /** As QEMU writes it: `tcp:[HOSTADDR]:HOSTPORT-[GUESTADDR]:GUESTPORT`. Default: only this host reaches the port. */
@@ -78,10 +80,10 @@ export interface PlugOptions {
 
 export function openPlugs(flags: PlugFlags, { mute = false, share = (_tag, _readOnly, open) => open() }: PlugOptions = {}): OpenPlugs {
   const tags = flags.share.map(({ tag }) => tag), twice = tags.find((tag, i) => tags.indexOf(tag) !== i)
-  if (twice !== undefined) throw new BadInput('--share', `two have the tag ${twice}; add ,tag=NAME`)
+  if (twice !== undefined) throw new BadInput('--share', `two have the tag ${twice}; write FOLDER:TAG`)
   const network = flags.net === undefined || mute ? undefined : new NodeNetwork(), host = network ?? { request: () => {} }
   const plugs = [
-    ...flags.disk.map(({ path, access, transport }): Plug => ({ kind: 'block', backing: openDisk(path, access), transport })),
+    ...flags.drive.map(({ path, access, transport }): Plug => ({ kind: 'block', backing: openDisk(path, access), transport })),
     ...flags.share.map(({ path, tag, readOnly, transport }): Plug => ({ kind: 'share', tag, files: share(tag, readOnly, () => openShare(path, readOnly)), transport })),
     ...(flags.net === undefined ? [] : [{ kind: 'network', host, forwards: flags.net.forwards, transport: flags.net.transport } satisfies Plug]),
     ...(flags.rng === undefined ? [] : [{ kind: 'entropy', seed: flags.rng } satisfies Plug]),

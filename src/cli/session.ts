@@ -197,7 +197,7 @@ function filesOf(images: readonly Requested[], loaded: readonly LoadedImage[], r
   loaded.forEach(({ image, initrd, dtb, modules }, i) => {
     const { path, flags } = images[i]!, parts: [string, Uint8Array | undefined][] = [[path, image], ['--initrd', initrd], ['--dtb', dtb], ...(modules ?? []).map(({ bytes }, n): [string, Uint8Array] => [`--module ${n + 1}`, bytes])]
     for (const [what, bytes] of parts) if (bytes !== undefined && bytes.length > 0) files.push({ what: images.length > 1 ? `VM ${i}: ${what}` : what, sha256: sha256(bytes) })
-    for (const disk of flags.disk) files.push({ what: disk.path, sha256: diskDigest(disk.path) })
+    for (const disk of flags.drive) files.push({ what: disk.path, sha256: diskDigest(disk.path) })
   })
   return files
 }

@@ -20,7 +20,7 @@ interface DiskState { readonly path: string, readonly size: number, readonly mod
 
 /** A disk that is written, or only read, must be what the guest has seen of it; an overlay's file as well. */
 function disksOf({ images }: AskedImages): DiskState[] {
-  return images.flatMap(({ flags }) => flags.disk).map(({ path }) => {
+  return images.flatMap(({ flags }) => flags.drive).map(({ path }) => {
     const { size, mtimeNs } = statSync(path, { bigint: true })
     return { path: resolve(path), size: Number(size), modified: String(mtimeNs) }
   })

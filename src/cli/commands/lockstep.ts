@@ -126,7 +126,7 @@ export const lockstepCommand = buildCommand({
   },
 })
 
-const NOTHING_ELSE = { hide: [], module: [], disk: [], share: [], virtioConsole: false } as const
+const NOTHING_ELSE = { hide: [], module: [], drive: [], share: [], virtioConsole: false } as const
 
 function report(flags: Flags, data: Record<string, unknown>, text: string): void { process.stdout.write(`${flags.json ? JSON.stringify(data) : text}\n`) }
 

@@ -29,8 +29,8 @@ export const rootfsCommand = buildCommand({
       '',
       'Examples:',
       '  nidus rootfs debian:trixie --output trixie.img',
-      '  nidus run debian:6.12 --disk trixie.img --append root=/dev/vda',
-      '  nidus run debian:6.12 --disk trixie.img,overlay --net user --append root=/dev/vda     # leaves the image as it is',
+      '  nidus run debian:6.12 --drive trixie.img --append root=/dev/vda',
+      '  nidus run debian:6.12 --drive trixie.img,overlay --net user --append root=/dev/vda     # leaves the image as it is',
       '  nidus rootfs debian:trixie --include python3,gcc,libc6-dev --size 3G',
       '  nidus rootfs debian:bookworm --json',
       '',
@@ -57,7 +57,7 @@ export const rootfsCommand = buildCommand({
       process.stdout.write(`${formatTable(['what', 'is'], [
         ['suite', manifest.suite], ['packages', `${manifest.packages.length}, ${manifest.include.length === 0 ? 'nothing beyond the base' : `with ${manifest.include.join(' ')}`}`],
         ['image', image], ['size', `${(manifest.bytes / 2 ** 20).toFixed(0)} MiB, ${(statSync(image).blocks * 512 / 2 ** 20).toFixed(0)} on disk`], ['sha256', manifest.image],
-        ['boot', `nidus run debian:6.12 --disk ${image},overlay --append root=/dev/vda`], ['login', 'root, without password'],
+        ['boot', `nidus run debian:6.12 --drive ${image},overlay --append root=/dev/vda`], ['login', 'root, without password'],
       ])}\n`)
     }
     process.exitCode = EXIT.done

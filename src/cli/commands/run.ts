@@ -46,7 +46,7 @@ export const runCommand = buildCommand({
       '  nidus run debian:6.12 --append do=list',
       '  nidus run debian:6.12-full --share . --append do=shell    # in the guest: mount -t 9p -o trans=virtio share /mnt',
       '  nidus run debian:6.12 --net user,hostfwd=tcp::8080-:80 --append do=shell    # in the guest: udhcpc; wget http://10.0.2.2:PORT/',
-      '  nidus run debian:6.12 --disk disk.img,overlay --rng 1 --append do=shell',
+      '  nidus run debian:6.12 --drive disk.img,overlay --rng 1 --append do=shell',
       '  nidus run --snapshot booted.nidus --record session.log',
       '  nidus run --replay session.log',
       '  nidus run Image --initrd initrd.gz --append console=ttyAMA0 --until login: --timeout 60',
