@@ -11,13 +11,16 @@ const PREFIX = 'built-'
 /** Builds that are kept: a process of an older one may still be running. */
 const KEPT = 6
 
+/** Data is built in as code is: the cost model is JSON. */
+const SOURCE = /\.(ts|js|json)$/
+
 /** A name for the content of `entries`, of all sources, and of what builds them. */
 function contentOf(entries) {
   const hash = createHash('sha256')
   const add = (name, bytes) => hash.update(`${name} ${bytes.length}\n`).update(bytes)
   for (const folder of new Set(['src', ...entries.map(entry => entry.split('/')[0])])) {
     for (const file of readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).sort()) {
-      if (file.endsWith('.ts') && !file.endsWith('.test.ts')) add(`${folder}/${file}`, readFileSync(join(root, folder, file)))
+      if (SOURCE.test(file) && !file.endsWith('.test.ts')) add(`${folder}/${file}`, readFileSync(join(root, folder, file)))
     }
   }
   for (const file of ['package.json', 'package-lock.json', 'scripts/bundle.js', 'scripts/prebuilt.ts']) add(file, readFileSync(join(root, file)))
@@ -45,8 +48,9 @@ export async function built(entries) {
     } finally { rmSync(made, { recursive: true, force: true }) }
     forgetOld()
     return files
-  } catch {
-    // A source with a mistake, of which Node says more; a checkout that cannot be written; no rolldown.
+  } catch (error) {
+    // A source with a mistake, of which Node says more; a checkout that cannot be written. Without rolldown (no development packages) sources are all there is.
+    if (error.code !== 'ERR_MODULE_NOT_FOUND') process.stderr.write(`nidus: the sources run as they are, at half the speed, since building them failed: ${error.message}\n`)
     return undefined
   }
 }

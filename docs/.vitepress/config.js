@@ -25,9 +25,10 @@ export default {
     nav: [page('Start', '/start'), page('The paper', '/paper'), page('Matrices', '/matrix/v8.4'), page('Library', '/library'), page(`v${version}`, '/changelog')],
     sidebar: [
       { text: 'Nidus', items: [page('Start', '/start'), page('Architecture', '/architecture'), page('What is promised', '/specification'), page('Changes', '/changelog')] },
-      { text: 'Results', items: [page('The paper, reproduced', '/paper'), page('Debian and Xen as L1', '/nested'), page('Performance', '/performance')] },
+      { text: 'Results', items: [page('The paper, reproduced', '/paper'), page('Debian and Xen as L1', '/nested'), page("Debian's QEMU in L1", '/qemu-in-l1'), page('Boots', '/boots'), page('Performance', '/performance')] },
       { text: 'System registers', items: ['v8.0', 'v8.1', 'v8.3', 'neve', 'v8.4'].map(name => page(`Matrix of ${name}`, `/matrix/${name}`)) },
-      { text: 'Use', items: [page('Guests', '/guests'), page('Devices', '/devices'), page('Debugging', '/debugging'), page('Snapshots, recordings', '/snapshots'), page("QEMU's command line", '/qemu'), page('Lockstep with QEMU', '/lockstep')] },
+      { text: 'Use', items: [page('Guests', '/guests'), page('Devices', '/devices'), page('Debugging', '/debugging'), page('Snapshots, recordings', '/snapshots'), page("QEMU's command line", '/qemu'), page('Lockstep with QEMU', '/lockstep'), page('A Debian userland', '/userland')] },
+      { text: 'Trust', items: [page('Fuzzing', '/fuzzing'), page('Bugs put back in', '/mutation')] },
       { text: 'Library', items: [page('The library', '/library'), { text: 'Reference', collapsed: true, items: [page('Overview', '/api/'), ...api] }] },
       { text: 'How to add', items: recipes },
     ],

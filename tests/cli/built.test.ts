@@ -29,7 +29,13 @@ test('a checkout runs what its sources say now', { timeout: 60_000 }, () => {
   write(says('first'))
   writeFileSync(join(tree, 'src/cli/name.ts'), `export const name: string = 'one'\n`)
   expect([run(), builds()]).toEqual(['first one', 3])
-  // What cannot be built is run as it is, and fails as it is.
+  // Data is part of the sources.
+  writeFileSync(join(tree, 'src/cli/name.json'), '"three"')
+  writeFileSync(join(tree, 'src/cli/name.ts'), `import data from './name.json' with { type: 'json' }\nexport const name: string = data\n`)
+  expect([run(), builds()]).toEqual(['first three', 4])
+  writeFileSync(join(tree, 'src/cli/name.json'), '"four"')
+  expect([run(), builds()]).toEqual(['first four', 5])
+  // What cannot be built is said to run as it is, and fails as it is.
   write('export const main = async (): Promise<void> => { await import(\'./missing.ts\') }\n')
-  expect(() => run()).toThrow(/Cannot find module .*missing\.ts/)
+  expect(() => run()).toThrow(/nidus: the sources run as they are[^]*Cannot find module .*missing\.ts/)
 })
