@@ -25,8 +25,8 @@ if (values.list) {
   process.exit(0)
 }
 let failed = 0
-for (const { name, share, run, perCase } of chosen) {
-  const cases = casesOf(share), times = Math.max(1, Math.round(cases / perCase)), from = performance.now()
+for (const { name, share, run, perCase, least = 1 } of chosen) {
+  const cases = Math.max(least, casesOf(share)), times = Math.max(1, Math.round(cases / perCase)), from = performance.now()
   const { status } = spawnSync(process.execPath, ['--no-warnings', ...run(times, seed)], { stdio: 'inherit', env: { ...process.env, NIDUS_FUZZ: String(times), NIDUS_SEED: String(seed) } })
   if (status !== 0) failed++
   console.log(`${status === 0 ? 'ok' : 'FAILED'}: ${name}, ${grouped(cases)} cases, ${Math.round((performance.now() - from) / 1000)} s`)

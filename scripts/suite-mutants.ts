@@ -28,7 +28,7 @@ const chosen: readonly SeededBug[] = values.only !== undefined ? MUTANTS.filter(
   : values.sample !== undefined ? MUTANTS.toSorted((a, b) => rank(a.name) < rank(b.name) ? -1 : 1).slice(0, Number(values.most)) : MUTANTS
 
 const folder = mkdtempSync(join(tmpdir(), 'nidus-mutants-'))
-const run = (command: string, ...more: readonly string[]) => spawnSync(command, more, { cwd: folder, encoding: 'utf8', env: { ...process.env, NIDUS_FUZZ: '25', ...only } })
+const run = (command: string, ...more: readonly string[]) => spawnSync(command, more, { cwd: folder, encoding: 'utf8', env: { ...process.env, NIDUS_GIC_RUNS: '2000', ...only } })
 let failed = 0, only: Readonly<Record<string, string>> = {}
 try {
   for (const name of ['src', 'tests', 'scripts', 'bin', 'bench', 'package.json', 'tsconfig.json']) cpSync(join(root, name), join(folder, name), { recursive: true })
@@ -46,7 +46,8 @@ try {
       if (types !== undefined && types.status !== 0) verdict = `does not type-check: ${types.stdout.split('\n')[0]}`
     }
     if (verdict === undefined) {
-      only = test === undefined ? {} : { NIDUS_ONLY_TEST: test }
+      // More programs than `npm test` runs; the others at their own counts.
+      only = test === undefined ? {} : { NIDUS_ONLY_TEST: test, NIDUS_FUZZ: '25' }
       const { status, stdout } = run('sh', '-c', 'ulimit -t 300; exec "$0" "$@"', process.execPath, '--no-warnings', 'scripts/mutation/worker.ts', killedBy)
       const why = /^FAILED ([^\n]*)/m.exec(stdout)?.[1]
       // A file that cannot be loaded tests nothing; the table of system registers refuses to be loaded when it contradicts itself.
