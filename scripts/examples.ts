@@ -17,7 +17,7 @@ import { node, root } from './setup.js'
 const { values: { all, only } } = parseArgs({ options: { all: { type: 'boolean', default: false }, only: { type: 'string', default: '' } } })
 const COMMANDS = ['', ...readdirSync(join(root, 'src/cli/commands')).map(file => file.replace('.ts', ''))]
 /** What the repository does not have. */
-const ELSEWHERE = /debian:|\bImage\b|xen-4|\.deb\b|session\.log|booted\.nidus|-bios|pflash|test\.elf|\bgdb\b|\bdoctor\b|--apps/
+const ELSEWHERE = /debian:|\bImage\b|xen-4|\.deb\b|session\.log|booted\.nidus|-bios|pflash|test\.elf|program\.bin|\bgdb\b|\bdoctor\b|--apps/
 /** What other tests print anyway. */
 const SLOW = /paper(?!.*--why)/
 /** In the first lines of a help. */

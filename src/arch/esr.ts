@@ -17,6 +17,9 @@ const IL = 1 << 25
 const syndromeOf = (ec: number, iss: number): number => (((ec << 26) | IL | (iss & 0x1ff_ffff)) >>> 0)
 
 export const ecOf = (syndrome: number): number => syndrome >>> 26
+
+/** Of an exception from a system instruction or an ERET: one stands where it was taken from. */
+export const isFromSystemInstruction = (syndrome: number): boolean => ecOf(syndrome) === EC.SystemRegister || ecOf(syndrome) === EC.ERET
 export const issOf = (syndrome: number): number => syndrome & 0x1ff_ffff
 
 export function ecName(ec: number): string {

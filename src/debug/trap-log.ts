@@ -1,5 +1,5 @@
 /** The last traps of the machine, for `monitor who-trapped`: exits that L0 handled, or exceptions to EL2 on the bare machine. */
-import { EC, ecName, ecOf, issOf, parseSystemRegister } from '../arch/esr.ts'
+import { EC, ecName, ecOf, isFromSystemInstruction, issOf, parseSystemRegister } from '../arch/esr.ts'
 import { rowByKey } from '../sysreg/index.ts'
 import type { TraceEvent } from '../trace/event.ts'
 
@@ -11,6 +11,8 @@ export interface Trap {
   readonly level: string
   readonly vcpu: number | undefined
   readonly pc: bigint
+  /** At `pc` stands a system instruction or an ERET. */
+  readonly system: boolean
   readonly reason: string
   readonly action: string
 }
@@ -30,10 +32,10 @@ export class TrapLog {
   readonly sink = (event: TraceEvent): void => {
     if (event.kind === 'exit') {
       const { pe, vcpu, pc, subject, direction, action, syndrome } = event
-      this.#add({ pe, vcpu, level: event.level === 'vm' ? 'L1' : event.level, pc, reason: `${direction === null ? subject : `${subject} ${direction}`} (EC 0x${ecOf(syndrome).toString(16)})`, action })
+      this.#add({ pe, vcpu, level: event.level === 'vm' ? 'L1' : event.level, pc, system: isFromSystemInstruction(syndrome), reason: `${direction === null ? subject : `${subject} ${direction}`} (EC 0x${ecOf(syndrome).toString(16)})`, action })
     } else if (event.kind === 'exception' && event.to === 2 && event.from !== 2 && !this.#attached) {
       const { pe, pc, type, syndrome, from } = event
-      this.#add({ pe, vcpu: undefined, level: this.#levelOf(pe), pc, reason: type === 'sync' ? reasonOf(syndrome) : type.toUpperCase(), action: `EL${from} to EL2, ESR_EL2 0x${syndrome.toString(16)}` })
+      this.#add({ pe, vcpu: undefined, level: this.#levelOf(pe), pc, system: type === 'sync' && isFromSystemInstruction(syndrome), reason: type === 'sync' ? reasonOf(syndrome) : type.toUpperCase(), action: `EL${from} to EL2, ESR_EL2 0x${syndrome.toString(16)}` })
     }
   }
 

@@ -2,7 +2,7 @@
 import type { CostModel } from '../arch/cost.ts'
 import type { Feature } from '../arch/features.ts'
 import { parseElf, type Elf } from '../arch/image/elf.ts'
-import { EC, ecOf } from '../arch/esr.ts'
+import { isFromSystemInstruction } from '../arch/esr.ts'
 import { createMachine } from '../machine/machine.ts'
 import type { ExitEvent } from '../trace/event.ts'
 import { createL0, type Paravirtualised } from '../vmm/index.ts'
@@ -51,7 +51,6 @@ const MEMORY = { machine: 192 * 2 ** 20, vm: 128 * 2 ** 20 }
 const QUANTUM = 100
 /** A run that needs more has gone wrong: the slowest needs about a tenth. */
 const MOST_INSTRUCTIONS = 400_000_000
-const SYSTEM_TRAPS: ReadonlySet<number> = new Set([EC.SystemRegister, EC.ERET])
 /** Linux needs about one thousand million to boot. */
 const MOST_INSTRUCTIONS_LINUX = 8_000_000_000
 
@@ -93,7 +92,7 @@ export function measure(configuration: Configuration, guests: Guests, options: M
   let kernel: ((pc: bigint) => string | undefined) | undefined
   /** Of Linux: from its own table, at the first use. */
   const kernelAt = (pc: bigint, { image: kernelImage }: LinuxHypervisor): string | undefined => {
-    kernel ??= kernelSymbols(kernelImage, collector.operations.flatMap(({ traps }) => traps.filter(({ exception, exit }) => exit?.level !== 'L2' && exception.type === 'sync' && SYSTEM_TRAPS.has(ecOf(exception.syndrome))).map(({ exception }) => exception.pc)))
+    kernel ??= kernelSymbols(kernelImage, collector.operations.flatMap(({ traps }) => traps.filter(({ exception, exit }) => exit?.level !== 'L2' && exception.type === 'sync' && isFromSystemInstruction(exception.syndrome)).map(({ exception }) => exception.pc)))
     return kernel(pc)
   }
   const elf = (bytes: Uint8Array): Elf => symbols.get(bytes) ?? symbols.set(bytes, parseElf(bytes)).get(bytes)!

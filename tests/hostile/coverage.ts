@@ -67,16 +67,16 @@ const ENOUGH = 0.7
 
 /** Exception classes whose handler no guest reaches, and why; a faulty machine would, and `handlers.test.ts` does. */
 export const UNREACHABLE: Readonly<Record<string, string>> = {
-  Unknown: 'goes to EL1: HCR_EL2.TGE is 0',
+  Unknown: 'goes to EL1, or L1 has set HCR_EL2.TGE and owns it',
   FPAdvSIMD: 'is answered before the handlers, or is L1\'s',
   PAuth: 'trapped for L1 alone, which then owns it',
-  IllegalState: 'goes to EL1: HCR_EL2.TGE is 0',
-  SVC64: 'goes to EL1: HCR_EL2.TGE is 0',
-  PACFail: 'goes to EL1: HCR_EL2.TGE is 0; FEAT_FPAC is not offered',
+  IllegalState: 'goes to EL1, or L1 has set HCR_EL2.TGE and owns it',
+  SVC64: 'goes to EL1, or L1 has set HCR_EL2.TGE and owns it',
+  PACFail: 'goes to EL1, or L1 has set HCR_EL2.TGE and owns it; FEAT_FPAC is not offered',
   InstructionAbortSame: 'L0 is not translated',
-  PCAlignment: 'goes to EL1: HCR_EL2.TGE is 0',
-  SPAlignment: 'goes to EL1: HCR_EL2.TGE is 0',
-  FPException: 'goes to EL1: HCR_EL2.TGE is 0',
+  PCAlignment: 'goes to EL1, or L1 has set HCR_EL2.TGE and owns it',
+  SPAlignment: 'goes to EL1, or L1 has set HCR_EL2.TGE and owns it',
+  FPException: 'goes to EL1, or L1 has set HCR_EL2.TGE and owns it',
   SError: 'nothing in the machine raises one',
   BreakpointLower: 'goes to EL1, or L1 has set MDCR_EL2.TDE and owns it',
   BreakpointSame: 'L0 is not debugged',

@@ -96,7 +96,7 @@ export function runHostile(plan: Plan, neighbour: Neighbour, budget: Budget = BU
       since[event.pe] = event.instructions
       const hcr = running?.cpu.pes[event.pe]!.file.u64[SLOT.HCR_EL2]
       if (hcr === undefined) return
-      if ((hcr & TRAPS) !== TRAPS || (hcr & (HCR.TGE | HCR.E2H)) !== 0n) violated(`a guest runs with HCR_EL2 = 0x${hcr.toString(16)}`)
+      if ((hcr & TRAPS) !== TRAPS || (hcr & HCR.E2H) !== 0n || (hcr & HCR.TGE) !== 0n && event.to !== 0) violated(`a guest runs with HCR_EL2 = 0x${hcr.toString(16)}`)
     } else if (event.kind === 'exception' && event.to === 2) until[event.pe] = event.instructions
     else if (event.kind === 'exit' && event.vm === 0) {
       const executed = until[event.pe]! - since[event.pe]!

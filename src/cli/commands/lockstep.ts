@@ -54,7 +54,7 @@ export const lockstepCommand = buildCommand({
       '',
       'Examples:',
       '  nidus lockstep guests/built/bench.elf',
-      '  nidus lockstep guests/built/mini-kvm-nvhe.elf --el2 --initrd guests/built/bench --from __guest_enter',
+      '  nidus lockstep guests/built/mini-kvm-nvhe.elf --el2 --initrd guests/built/bench --from 2000 --steps 3000',
       '  nidus lockstep program.bin --raw --el2 --arch v8.0 --gic v2',
       '  nidus lockstep debian:6.12 --steps 5000 --json',
       '',

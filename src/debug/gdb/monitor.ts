@@ -23,7 +23,7 @@ export interface MonitorContext {
   readonly symbols: Symbols | undefined
 }
 
-/** Symbols at addresses of L1, for messages. `trapped`: where instructions of it have trapped, by which a Linux kernel's place is found. */
+/** Symbols at addresses of L1, for messages. `trapped`: where system instructions of it have trapped, by which a Linux kernel's place is found. */
 export type Symbols = (trapped: readonly bigint[]) => (pc: bigint) => string | undefined
 
 export function monitor({ debugger: target, thread, symbols }: MonitorContext, line: string): string {
@@ -55,7 +55,7 @@ function whoTrapped(target: Debugger, words: readonly string[], symbols: Symbols
   const most = Math.min(Math.abs(Number(count ?? 10)), MOST_TRAPS)
   const traps = target.traps.last(MOST_TRAPS), names = new Set(traps.map(trap => trap.level))
   if (level !== undefined && !names.has(level)) return `nothing of ${level} is among the last traps${names.size === 0 ? '' : `; levels seen: ${[...names].join(', ')}`}`
-  const symbolAt = symbols?.(traps.filter(trap => trap.level !== 'L2').map(({ pc }) => pc))
+  const symbolAt = symbols?.(traps.filter(trap => trap.system && trap.level !== 'L2').map(({ pc }) => pc))
   return trapsText(target.traps, most, level, (of, pc) => of === 'L2' ? undefined : symbolAt?.(pc))
 }
 
