@@ -95,25 +95,25 @@ interface Class { readonly file: string, readonly name: string, readonly fields:
 
 const sources = FOLDERS.flatMap(folder => readdirSync(`src/${folder}`, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts') && !/\.test(-support)?\.ts$/.test(name)).map(name => `src/${folder}/${name}`))
 
-const FIELD = /^ {2}(?:private )?(readonly )?(#?\w+)[!?]?(?:: (.+?))?(?: = (.+))?$/
+const FIELD = /^ {2}(?:private |protected )?(readonly )?(#?\w+)[!?]?(?:: (.+?))?(?: = (.+))?$/
 const CONTAINER = /^(?:new (?!Int32Array\(this)|\[|\{|create)|Array\.from/
 const CONTAINER_TYPE = /(?<!readonly )(?:\b\w+|\})\[\]|^(?!ReadonlyMap|ReadonlySet)(?:\w*Array|Map<|Set<|RegisterFile|Record<)/
 
 function classesOf(file: string): Class[] {
   const text = readFileSync(file, 'utf8'), found: Class[] = []
-  for (const [, name, body] of text.matchAll(/^(?:export )?class (\w+)[^\n]*\{\n([\s\S]*?)^\}/gm)) {
+  for (const [, name, body] of text.matchAll(/^(?:export )?(?:abstract )?class (\w+)[^\n]*\{\n([\s\S]*?)^\}/gm)) {
     const fields: { name: string, changes: boolean, type: string }[] = []
     for (const line of body!.split('\n')) {
-      const field = /^ {2}(?:static|get|set|async|return|constructor)\b/.test(line) || /^ {2}#?\w+\(/.test(line) ? null : FIELD.exec(line)
+      const field = /^ {2}(?:static|get|set|async|return|constructor|override|protected abstract)\b/.test(line) || /^ {2}#?\w+\(/.test(line) ? null : FIELD.exec(line)
       if (field === null || (field[3] === undefined && field[4] === undefined)) continue
       const [, readonly, fieldName, type = '', initial = ''] = field
       fields.push({ name: fieldName!, changes: readonly === undefined || CONTAINER.test(initial) || CONTAINER_TYPE.test(type), type: type || /^new (\w+)/.exec(initial)?.[1] || '' })
     }
-    const method = (names: string): string => [...body!.matchAll(new RegExp(`^ {2}(?:get )?(?:${names})(?:\\(| )[\\s\\S]*?(?:\\}$(?=\\n(?: {2}\\S|\\n|$))|^ {2}\\}$)`, 'gm'))].map(([all]) => all).join('\n')
+    const method = (names: string): string => [...body!.matchAll(new RegExp(`^ {2}(?:override )?(?:get )?(?:${names})(?:\\(| )[\\s\\S]*?(?:\\}$(?=\\n(?: {2}\\S|\\n|$))|^ {2}\\}$)`, 'gm'))].map(([all]) => all).join('\n')
     // Tables of fields of this class: `const X: Fields<Class>`, `record<Class>`.
     const tables = [...text.matchAll(new RegExp(`^(?:export )?const \\w+[^\\n]*(?:Fields|record|value)<${name}>[^\\n]*\\n(?:(?: {2}|\\})[^\\n]*\\n)*`, 'gm'))].map(([all]) => all).join('\n')
     const saves = method('save|saveState|#fields') + tables, restores = method('restore|restoreState|load|#fields') + tables
-    found.push({ file, name: name!, fields, saves, restores, hasSave: /^ {2}(?:save|saveState)\(\)/m.test(body!) })
+    found.push({ file, name: name!, fields, saves, restores, hasSave: /^ {2}(?:override )?(?:save|saveState)\(\)/m.test(body!) })
   }
   return found
 }
