@@ -2,7 +2,7 @@
  * Hypervisors that no one here wrote, in a VM of L0: Debian's kernels with KVM and Xen, with `guests/bench`, a Debian kernel to a shell, or
  * further hypervisors below; and Debian's kernel in L0's place. One row per run, as a Markdown table.
  *
- *   npm run suite -- nested [--l1 5.10,xen-4.20] [--mode VHE,nVHE,nested,Xen] [--arch v8.3,v8.4] [--below bench,shell,"levels 3"] [--bare] [--gic 2,3] [--no-translate] [--log FOLDER] [--watch] [--json]
+ *   npm run suite -- nested [--l1 5.10,xen-4.20] [--mode VHE,nVHE,protected,nested,Xen] [--arch v8.3,v8.4] [--below bench,shell,"levels 3"] [--bare] [--gic 2,3] [--no-translate] [--log FOLDER] [--watch] [--json]
  *   npm run suite -- nested --sample TEXT [--most N]   a sample in which every pair of values occurs, or its first N, chosen by TEXT (a commit)
  *   npm run suite -- nested --only "6.12 VHE v8.4 shell 4"  the row of this name (or several, separated by commas)
  *   npm run suite -- nested --depth 3 [--bare] [--svg FILE]    what one operation costs in the deepest VM, by depth from 1 (without L0: of this depth alone)
@@ -78,9 +78,9 @@ if (values.log !== undefined) mkdirSync(values.log, { recursive: true })
 if (!values.json) process.stdout.write('| L0 | L1 | mode | machine | below | CPUs | instructions | traps to EL2 | cycles | CPU s | result |\n|---|---|---|---|---|---|---|---|---|---|---|\n')
 let bad = 0
 for (const row of chosen) {
-  const { wrong, instructions, traps, cycles, seconds, printed } = await runRow(row, { translate: !values['no-translate'], ...(values.watch ? { look: watcher(text => process.stderr.write(text)) } : {}) }), { l1, mode, arch, below, bare, smp, gic } = row
+  const log = values.log === undefined ? {} : { log: join(values.log, `${nameOf(row).replaceAll(' ', '_')}.log`) }
+  const { wrong, instructions, traps, cycles, seconds } = await runRow(row, { translate: !values['no-translate'], ...log, ...(values.watch ? { look: watcher(text => process.stderr.write(text)) } : {}) }), { l1, mode, arch, below, bare, smp, gic } = row
   if (wrong.length > 0) bad++
-  if (values.log !== undefined) writeFileSync(join(values.log, `${nameOf(row).replaceAll(' ', '_')}.log`), printed)
   const result = wrong.length === 0 ? 'ok' : `**${wrong.join('; ')}**`
   process.stdout.write(values.json ? `${JSON.stringify({ ...row, wrong, instructions, traps, cycles, seconds })}\n`
     : `| ${bare === true ? '7 (bare)' : 'ours'} | ${l1} | ${mode} | ${arch}${gic === undefined ? '' : `, GICv${gic}`} | ${below} | ${smp} | ${(instructions / 1e9).toFixed(2)} G | ${traps} | ${(cycles / 1e9).toFixed(2)} G | ${seconds.toFixed(1)} | ${result} |\n`)

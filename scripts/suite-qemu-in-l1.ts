@@ -3,11 +3,11 @@
  * VM, `guests/bench` or a Debian kernel to a shell, as L2. QEMU and its libraries are Debian's packages, unmodified. One row per run, as a
  * Markdown table.
  *
- *   npm run suite -- qemu-l1 [--l1 6.12] [--arch v8.4] [--mode VHE,nVHE] [--below bench,shell] [--smp 2] [--log FOLDER] [--json]
+ *   npm run suite -- qemu-l1 [--l1 6.12] [--arch v8.4] [--mode VHE,nVHE] [--below bench,shell] [--smp 2] [--log FOLDER] [--watch] [--json]
  *
  * Exit status 1 if a row is not as it should be.
  */
-import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeCpio, type CpioEntry } from '../src/arch/archive/cpio.ts'
@@ -17,8 +17,10 @@ import { debianProgram } from '../src/cli/debian/program.ts'
 import { createMachine } from '../src/machine/machine.ts'
 import { ExitStatistics } from '../src/trace/exit-statistics.ts'
 import { createL0 } from '../src/vmm/index.ts'
-import { benchGuest, INPUT_MARK, kernel, shellGuest, type Guest } from './nested/levels.ts'
+import { Console, drive, type Driven } from './nested/drive.ts'
+import { benchGuest, kernel, shellGuest, type Guest } from './nested/levels.ts'
 import { choosesMode, expectedMode } from './nested/rows.ts'
+import { watcher } from './nested/watch.ts'
 
 const MODES = ['VHE', 'nVHE'] as const, BELOW = ['bench', 'shell'] as const
 type Mode = (typeof MODES)[number]
@@ -27,7 +29,7 @@ type Below = (typeof BELOW)[number]
 const { values } = parseArgs({
   options: {
     l1: { type: 'string', default: '6.12' }, arch: { type: 'string', default: 'v8.4' }, mode: { type: 'string', default: 'VHE' }, below: { type: 'string', default: BELOW.join() }, smp: { type: 'string', default: '2' },
-    log: { type: 'string' }, json: { type: 'boolean', default: false },
+    log: { type: 'string' }, watch: { type: 'boolean', default: false }, json: { type: 'boolean', default: false },
   },
 })
 
@@ -60,9 +62,7 @@ echo "${ENDED} $?"
 poweroff -f
 `
 
-interface Result { readonly wrong: readonly string[], readonly instructions: number, readonly traps: number, readonly cycles: number, readonly seconds: number }
-
-async function run(l1: string, arch: ProfileName, mode: Mode, below: Below, qemu: readonly CpioEntry[]): Promise<Result> {
+async function run(l1: string, arch: ProfileName, mode: Mode, below: Below, qemu: readonly CpioEntry[]): Promise<Driven> {
   const guest = below === 'bench' ? benchGuest(smp) : await shellGuest(l1, smp, false), { image, initrd } = await kernel(l1)
   const encoder = new TextEncoder(), archive = writeCpio([
     ...qemu, { kind: 'folder', path: 'vm' }, ...Object.entries(guest.files).map(([path, bytes]) => ({ kind: 'file', path: `vm/${path}`, bytes }) as const),
@@ -73,32 +73,17 @@ async function run(l1: string, arch: ProfileName, mode: Mode, below: Below, qemu
   both.set(initrd)
   both.set(archive, padded)
   const megabytes = Math.ceil((guest.megabytes + 2 * both.length / MIB + image.length / MIB + 192) / 64) * 64
-  const counters = new ExitStatistics()
-  const log = values.log === undefined ? undefined : join(values.log, `${l1}_${mode}_${arch}_${below}.log`)
-  if (log !== undefined) writeFileSync(log, '')
-  let printed = '', logged = 0, sent = guest.input === undefined
-  const console = (byte: number): void => {
-    printed += String.fromCharCode(byte)
-    if (byte === 10 && log !== undefined) {
-      appendFileSync(log, printed.slice(logged), 'latin1')
-      logged = printed.length
-    }
-    if (!sent && byte === 10 && printed.slice(-40).trimEnd().endsWith(INPUT_MARK)) {
-      sent = true
-      machine.input([...guest.input!].map(character => character.charCodeAt(0)))
-    }
-  }
+  const counters = new ExitStatistics(), console = new Console(guest.input, values.log === undefined ? undefined : join(values.log, `${l1}_${mode}_${arch}_${below}.log`))
   const machine = createMachine({
     board: 'virt', gic: 3, smp, profile: arch, onEvent: counters.sink, hash: false, memBytes: (megabytes + RESERVED + 32) * MIB, reservedBytes: RESERVED * MIB,
-    l0: createL0({ vms: [{ image, initrd: both, append: `console=ttyAMA0 cryptomgr.notests${mode === 'VHE' ? '' : ' kvm-arm.mode=nvhe'}`, memBytes: megabytes * MIB, smp, gic: 3, el2: 'nvhe-or-vhe', console }] }),
+    l0: createL0({ vms: [{ image, initrd: both, append: `console=ttyAMA0 cryptomgr.notests${mode === 'VHE' ? '' : ' kvm-arm.mode=nvhe'}`, memBytes: megabytes * MIB, smp, gic: 3, el2: 'nvhe-or-vhe', console: console.byte }] }),
   })
-  const before = process.cpuUsage(), outcome = machine.run({ maxInstructions: MOST_INSTRUCTIONS }), { user, system } = process.cpuUsage(before)
-  const wrong = guest.check(printed)
-  if (outcome.kind !== 'off') wrong.push(`ended with ${outcome.kind}${outcome.kind === 'died' ? `: ${outcome.detail}` : outcome.kind === 'unimplemented' ? `: ${outcome.detail.name}` : ''}`)
+  const driven = drive(machine, console, counters, MOST_INSTRUCTIONS, values.watch ? watcher(text => process.stderr.write(text)) : undefined), { printed } = console
+  const wrong = [...guest.check(printed), ...driven.wrong]
   if (!expectedMode[mode].test(printed)) wrong.push(`L1 does not say ${expectedMode[mode].source}`)
   const status = new RegExp(`${ENDED} (\\d+)`).exec(printed)?.[1]
   if (status !== '0') wrong.push(status === undefined ? 'QEMU did not end' : `QEMU ended with ${status}`)
-  return { wrong, instructions: machine.instructions, traps: counters.rows().reduce((sum, { count }) => sum + count, 0), cycles: Math.round(machine.nanoseconds), seconds: (user + system) / 1e6 }
+  return { ...driven, wrong }
 }
 
 const qemu = await debianProgram({ suite: QEMU_SUITE, package: 'qemu-system-arm', path: QEMU }, { cache: cacheFolder() })

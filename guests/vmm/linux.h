@@ -19,8 +19,10 @@ enum {
     SYS_sched_yield = 124,
     SYS_reboot = 142,
     SYS_getpid = 172,
+    SYS_clone = 220,
     SYS_mmap = 222,
     SYS_madvise = 233,
+    SYS_wait4 = 260,
 };
 
 #define AT_FDCWD ((u64)-100)
@@ -41,6 +43,7 @@ enum {
 #define REBOOT_MAGIC2 672274793
 #define REBOOT_POWER_OFF 0x4321fedc
 #define REBOOT_RESTART 0x01234567
+#define SIGCHLD 17
 #define EINTR 4
 #define EAGAIN 11
 

@@ -2,7 +2,7 @@
 import type { Feature, ProfileName } from '../../src/arch/features.ts'
 import { compareReleases } from '../../src/cli/debian/name.ts'
 
-export type Mode = 'VHE' | 'nVHE' | 'nested' | 'Xen'
+export type Mode = 'VHE' | 'nVHE' | 'protected' | 'nested' | 'Xen'
 export interface Row {
   /** `6.12`, or `xen-4.20`. */
   readonly l1: string
@@ -25,6 +25,10 @@ export const ROWS: readonly Row[] = [
   ...KERNELS.flatMap(l1 => (['VHE', 'nVHE'] as const).flatMap(mode => ARCHES.flatMap(arch => [
     { l1, mode, arch, below: 'bench', smp: 2 } as const, { l1, mode, arch, below: 'shell', smp: 4 } as const,
   ]))),
+  // The hypervisor part has a stage 2 under its own kernel.
+  ...(['6.1', '6.12', '7'] as const).flatMap(l1 => ARCHES.flatMap(arch => [
+    { l1, mode: 'protected', arch, below: 'bench', smp: 2 } as const, { l1, mode: 'protected', arch, below: 'shell', smp: 4 } as const,
+  ])),
   // L0 rewrites what virtual EL2 executes.
   ...KERNELS.flatMap(l1 => [{ l1, mode: 'nVHE', arch: 'v8.0', below: 'bench', smp: 2 } as const, { l1, mode: 'nVHE', arch: 'v8.0', below: 'shell', smp: 4 } as const]),
   { l1: '5.10', mode: 'nVHE', arch: 'v8.3', below: 'bench', smp: 2, gic: 2 }, { l1: '6.12', mode: 'VHE', arch: 'v8.4', below: 'shell', smp: 4, gic: 2 },
@@ -42,5 +46,5 @@ export const choosesMode = (kernel: string): boolean => compareReleases(kernel, 
 export const hiddenFor = ({ l1, mode }: Row): readonly Feature[] => mode === 'nVHE' && !choosesMode(l1) ? ['FEAT_VHE'] : []
 
 export const expectedMode: Readonly<Record<Mode, RegExp>> = {
-  VHE: /\bVHE mode initialized/, nVHE: /(Hyp|Hyp nVHE|nVHE) mode initialized/, nested: /VHE\+NV2 mode initialized/, Xen: /Xen version/,
+  VHE: /\bVHE mode initialized/, nVHE: /(Hyp|Hyp nVHE|nVHE) mode initialized/, protected: /Protected [nh]VHE mode initialized/, nested: /VHE\+NV2 mode initialized/, Xen: /Xen version/,
 }

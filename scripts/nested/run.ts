@@ -1,9 +1,9 @@
 /** Runs one row of the nested suite. */
 import { checkList } from '../../src/cli/debian/command-list.ts'
-import type { Machine } from '../../src/machine/machine.ts'
-import type { Outcome } from '../../src/machine/outcome.ts'
 import { ExitStatistics } from '../../src/trace/exit-statistics.ts'
-import { benchGuest, hypervisor, hypervisorGuest, INPUT_MARK, kernel, shellGuest } from './levels.ts'
+import { Console, drive } from './drive.ts'
+import type { Driven, Look } from './drive.ts'
+import { benchGuest, hypervisor, hypervisorGuest, kernel, shellGuest } from './levels.ts'
 import type { Guest } from './levels.ts'
 import { buildMachine } from './machine.ts'
 import type { Boot } from './machine.ts'
@@ -12,16 +12,10 @@ import type { Row } from './rows.ts'
 import { xenImage } from './xen.ts'
 
 const MOST_INSTRUCTIONS = 60_000_000_000
-/** A run is looked at this often. */
-const SLICE = 250_000_000
-/** Nothing printed for so long in virtual time: it hangs. PEs that wait pass it quickly. */
-const SILENCE = 300e9
 /** Every character costs traps, but the kernel's mode must be seen. */
 const QUIET = 'cryptomgr.notests'
 
-const ASKS = new RegExp(`${INPUT_MARK}\\r*\\n$`)
-
-export interface Result { readonly row: Row, readonly wrong: readonly string[], readonly instructions: number, readonly cycles: number, readonly traps: number, readonly seconds: number, readonly printed: string }
+export interface Result extends Driven { readonly row: Row }
 
 async function below(row: Row): Promise<Guest> {
   switch (row.below) {
@@ -51,38 +45,20 @@ async function prepare(row: Row): Promise<Prepared> {
 export interface RunOptions {
   readonly translate?: boolean
   /** Called after every slice of the run. */
-  readonly look?: (machine: Machine, counters: ExitStatistics, printed: string) => void
+  readonly look?: Look
+  /** A file for the machine's console. */
+  readonly log?: string
 }
 
-export async function runRow(row: Row, { translate, look }: RunOptions = {}): Promise<Result> {
-  const prepared = await prepare(row), counters = new ExitStatistics()
-  let printed = '', sent = prepared.input === undefined
-  const console = (byte: number): void => {
-    printed += String.fromCharCode(byte)
-    // Each level's terminal puts a carriage return before the newline.
-    if (!sent && byte === 10 && ASKS.test(printed.slice(-40))) {
-      sent = true
-      machine.input([...prepared.input!].map(character => character.charCodeAt(0)))
-    }
-  }
-  const machine = buildMachine(prepared, {
-    bare: row.bare === true, arch: row.arch, smp: row.smp, gic: row.gic ?? 3, hide: hiddenFor(row), el2: true, paravirt: row.arch === 'v8.0', recursion: row.mode === 'nested', console,
+export async function runRow(row: Row, { translate, look, log }: RunOptions = {}): Promise<Result> {
+  const { input, check, ...boot } = await prepare(row), counters = new ExitStatistics(), console = new Console(input, log)
+  const machine = buildMachine(boot, {
+    bare: row.bare === true, arch: row.arch, smp: row.smp, gic: row.gic ?? 3, hide: hiddenFor(row), el2: true, paravirt: row.arch === 'v8.0', recursion: row.mode === 'nested', console: console.byte,
     machine: { onEvent: counters.sink, ...(translate === undefined ? {} : { translate }) },
   })
-  const before = process.cpuUsage()
-  let outcome: Outcome = { kind: 'limit' }, shown = 0, since = 0
-  while (outcome.kind === 'limit' && machine.instructions < MOST_INSTRUCTIONS && machine.nanoseconds - since < SILENCE) {
-    outcome = machine.run({ maxInstructions: SLICE })
-    look?.(machine, counters, printed)
-    if (printed.length > shown) since = machine.nanoseconds
-    shown = printed.length
-  }
-  const { user, system } = process.cpuUsage(before)
-  const wrong = prepared.check(printed)
-  if (outcome.kind === 'limit') wrong.push(machine.nanoseconds - since < SILENCE ? 'did not end' : `hangs: it has printed nothing for ${SILENCE / 1e9} s of virtual time`)
-  else if (outcome.kind !== 'off') wrong.push(`ended with ${outcome.kind}${outcome.kind === 'died' ? `: ${outcome.detail}` : outcome.kind === 'unimplemented' ? `: ${outcome.detail.name}` : ''}`)
+  const driven = drive(machine, console, counters, MOST_INSTRUCTIONS, look), { printed } = console
+  const wrong = [...check(printed), ...driven.wrong]
   if (row.mode !== 'Xen' && !/^vmm: the VM is off/m.test(printed)) wrong.push('vmm did not see its VM end')
   if (!expectedMode[row.mode].test(printed)) wrong.push(`the hypervisor does not say ${expectedMode[row.mode].source}`)
-  const traps = counters.rows().reduce((sum, { count }) => sum + count, 0)
-  return { row, wrong, instructions: machine.instructions, cycles: Math.round(machine.nanoseconds), traps, seconds: (user + system) / 1e6, printed }
+  return { ...driven, row, wrong }
 }
