@@ -68,7 +68,7 @@ if (values.depth !== undefined) {
 const filters = [wanted('l1', values.l1, row => row.l1), wanted('mode', values.mode, row => row.mode), wanted('arch', values.arch, row => row.arch), wanted('below', values.below, row => row.below),
   wanted('gic', values.gic, row => String(row.gic ?? 3)), wanted('only', values.only, nameOf)]
 const rows = ROWS.filter(row => filters.every(filter => filter(row)) && (!values.bare || row.bare === true))
-const valuesOf = ({ l1, mode, arch, below, bare, gic }: Row): string[] => [`L1 ${l1}`, mode, arch, below, bare === true ? 'bare' : 'L0', `GICv${gic ?? 3}`]
+const valuesOf = ({ l1, mode, arch, below, bare, gic, paravirt }: Row): string[] => [`L1 ${l1}`, mode, paravirt === undefined ? arch : `${arch} ${paravirt}`, below, bare === true ? 'bare' : 'L0', `GICv${gic ?? 3}`]
 const chosen = values.sample === undefined ? rows : pairwiseSample(rows, valuesOf, values.sample).slice(0, Number(values.most))
 if (values.list) {
   process.stdout.write(chosen.map(row => `${nameOf(row)}\n`).join(''))
@@ -79,11 +79,11 @@ if (!values.json) process.stdout.write('| L0 | L1 | mode | machine | below | CPU
 let bad = 0
 for (const row of chosen) {
   const log = values.log === undefined ? {} : { log: join(values.log, `${nameOf(row).replaceAll(' ', '_')}.log`) }
-  const { wrong, instructions, traps, cycles, seconds } = await runRow(row, { translate: !values['no-translate'], ...log, ...(values.watch ? { look: watcher(text => process.stderr.write(text)) } : {}) }), { l1, mode, arch, below, bare, smp, gic } = row
+  const { wrong, instructions, traps, cycles, seconds } = await runRow(row, { translate: !values['no-translate'], ...log, ...(values.watch ? { look: watcher(text => process.stderr.write(text)) } : {}) }), { l1, mode, arch, below, bare, smp, gic, paravirt } = row
   if (wrong.length > 0) bad++
   const result = wrong.length === 0 ? 'ok' : `**${wrong.join('; ')}**`
   process.stdout.write(values.json ? `${JSON.stringify({ ...row, wrong, instructions, traps, cycles, seconds })}\n`
-    : `| ${bare === true ? '7 (bare)' : 'ours'} | ${l1} | ${mode} | ${arch}${gic === undefined ? '' : `, GICv${gic}`} | ${below} | ${smp} | ${(instructions / 1e9).toFixed(2)} G | ${traps} | ${(cycles / 1e9).toFixed(2)} G | ${seconds.toFixed(1)} | ${result} |\n`)
+    : `| ${bare === true ? '7 (bare)' : 'ours'} | ${l1} | ${mode} | ${arch}${paravirt === undefined ? '' : `, ${paravirt}`}${gic === undefined ? '' : `, GICv${gic}`} | ${below} | ${smp} | ${(instructions / 1e9).toFixed(2)} G | ${traps} | ${(cycles / 1e9).toFixed(2)} G | ${seconds.toFixed(1)} | ${result} |\n`)
 }
 if (!values.json) process.stdout.write(`\n${chosen.length - bad} of ${chosen.length} rows are as they should be.\n`)
 process.exit(bad === 0 ? 0 : 1)

@@ -28,7 +28,7 @@ export interface Place {
   readonly hide?: readonly Feature[]
   /** The VM has a virtual EL2; without it the image is a plain guest. */
   readonly el2: boolean
-  readonly paravirt?: boolean
+  readonly paravirt?: 'nv' | 'neve'
   readonly recursion?: boolean
   readonly policy?: 'split' | 'lazy'
   readonly console: (byte: number) => void
@@ -43,7 +43,7 @@ export function buildMachine({ image, initrd, modules, append, megabytes }: Boot
       memBytes: (megabytes + RESERVED + 32) * MIB, reservedBytes: RESERVED * MIB,
       l0: createL0({
         ...(policy === undefined ? {} : { policy }),
-        vms: [{ ...files, ...common, append, memBytes: megabytes * MIB, ...(el2 ? { el2: 'nvhe-or-vhe' } as const : {}), ...(paravirt === true ? { paravirt: 'nv' } as const : {}), recursion: recursion ?? false, console }],
+        vms: [{ ...files, ...common, append, memBytes: megabytes * MIB, ...(el2 ? { el2: 'nvhe-or-vhe' } as const : {}), ...(paravirt === undefined ? {} : { paravirt }), recursion: recursion ?? false, console }],
       }),
     }),
   })

@@ -15,6 +15,8 @@ export interface Row {
   readonly smp: number
   /** Of all levels; 3 if it is not said. */
   readonly gic?: 2
+  /** On v8.0: what L0 rewrites L1's instructions into; `nv` if it is not said. */
+  readonly paravirt?: 'neve'
 }
 
 export const KERNELS = ['5.10', '6.1', '6.12', '7'] as const
@@ -30,7 +32,7 @@ export const ROWS: readonly Row[] = [
     { l1, mode: 'protected', arch, below: 'bench', smp: 2 } as const, { l1, mode: 'protected', arch, below: 'shell', smp: 4 } as const,
   ])),
   // L0 rewrites what virtual EL2 executes.
-  ...KERNELS.flatMap(l1 => [{ l1, mode: 'nVHE', arch: 'v8.0', below: 'bench', smp: 2 } as const, { l1, mode: 'nVHE', arch: 'v8.0', below: 'shell', smp: 4 } as const]),
+  ...KERNELS.flatMap(l1 => [{}, { paravirt: 'neve' } as const].flatMap(form => [{ l1, mode: 'nVHE', arch: 'v8.0', below: 'bench', smp: 2, ...form } as const, { l1, mode: 'nVHE', arch: 'v8.0', below: 'shell', smp: 4, ...form } as const])),
   { l1: '5.10', mode: 'nVHE', arch: 'v8.3', below: 'bench', smp: 2, gic: 2 }, { l1: '6.12', mode: 'VHE', arch: 'v8.4', below: 'shell', smp: 4, gic: 2 },
   ...XENS.flatMap(l1 => ARCHES.map(arch => ({ l1, mode: 'Xen', arch, below: 'shell', smp: 1 }) as const)),
   ...(['levels 3', 'levels 4'] as const).map(below => ({ l1: '7', mode: 'nested', arch: 'v8.4', below, smp: 1 }) as const),
@@ -39,7 +41,7 @@ export const ROWS: readonly Row[] = [
   { l1: '7', mode: 'nested', arch: 'v8.4', below: 'shell', bare: true, smp: 4 },
 ]
 
-export const nameOf = ({ l1, mode, arch, below, bare, smp, gic }: Row): string => `${bare === true ? 'bare ' : ''}${l1} ${mode} ${arch} ${below} ${smp}${gic === undefined ? '' : ` GICv${gic}`}`
+export const nameOf = ({ l1, mode, arch, below, bare, smp, gic, paravirt }: Row): string => `${bare === true ? 'bare ' : ''}${l1} ${mode} ${arch} ${below} ${smp}${gic === undefined ? '' : ` GICv${gic}`}${paravirt === undefined ? '' : ` ${paravirt}`}`
 
 /** KVM's mode is a choice of the command line since 5.12; before, a CPU without FEAT_VHE decides. */
 export const choosesMode = (kernel: string): boolean => compareReleases(kernel, '5.12') >= 0

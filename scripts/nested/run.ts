@@ -53,7 +53,7 @@ export interface RunOptions {
 export async function runRow(row: Row, { translate, look, log }: RunOptions = {}): Promise<Result> {
   const { input, check, ...boot } = await prepare(row), counters = new ExitStatistics(), console = new Console(input, log)
   const machine = buildMachine(boot, {
-    bare: row.bare === true, arch: row.arch, smp: row.smp, gic: row.gic ?? 3, hide: hiddenFor(row), el2: true, paravirt: row.arch === 'v8.0', recursion: row.mode === 'nested', console: console.byte,
+    bare: row.bare === true, arch: row.arch, smp: row.smp, gic: row.gic ?? 3, hide: hiddenFor(row), el2: true, ...(row.arch === 'v8.0' ? { paravirt: row.paravirt ?? 'nv' } as const : {}), recursion: row.mode === 'nested', console: console.byte,
     machine: { onEvent: counters.sink, ...(translate === undefined ? {} : { translate }) },
   })
   const driven = drive(machine, console, counters, MOST_INSTRUCTIONS, look), { printed } = console
