@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the slower suites need on a Debian machine: the cross compiler, dtc, gdb-multiarch, and QEMU 10 or newer (user and system).
+# Installs what the slower suites need on a Debian machine: the cross compiler, dtc, gdb-multiarch, Chromium, and QEMU 10 or newer (user and system).
 # Debian 12's own QEMU is 7.2: the newer one comes from its backports, whose source line is derived from the system's own.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
 major() { "$1" --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\).*/\1/p'; }
 is_complete() {
-  command -v aarch64-linux-gnu-gcc >/dev/null && command -v dtc >/dev/null && command -v make >/dev/null && command -v gdb-multiarch >/dev/null &&
+  command -v aarch64-linux-gnu-gcc >/dev/null && command -v dtc >/dev/null && command -v make >/dev/null && command -v gdb-multiarch >/dev/null && command -v chromium >/dev/null &&
     [ "$(major qemu-aarch64)" -ge 10 ] 2>/dev/null && [ "$(major qemu-system-aarch64)" -ge 10 ] 2>/dev/null
 }
 is_complete && exit 0
@@ -24,6 +24,6 @@ if [ "${VERSION_CODENAME:-}" = bookworm ]; then
   fi
 fi
 apt-get update -qq
-apt-get install -qq -y --no-install-recommends gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu device-tree-compiler make gdb-multiarch >/dev/null
+apt-get install -qq -y --no-install-recommends gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu device-tree-compiler make gdb-multiarch chromium >/dev/null
 apt-get install -qq -y --no-install-recommends ${release[@]+"${release[@]}"} qemu-user qemu-system-arm >/dev/null
 is_complete
