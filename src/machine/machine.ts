@@ -1,7 +1,7 @@
 /** The machine: PEs, RAM, devices and firmware of one board, and optionally L0 at its EL2. */
 import { RAM_BASE, affinityOf, createBoard } from '../arch/board.ts'
 import type { Board } from '../arch/board.ts'
-import type { OutsideEvent, OutsideReceiver } from '../arch/outside.ts'
+import type { OutsideEvent } from '../arch/outside.ts'
 import { BadInput } from '../arch/bad-input.ts'
 import { UNIT_COSTS } from '../arch/cost.ts'
 import { COUNT, integer, listOf, objectOf } from '../arch/saved-state.ts'
@@ -23,6 +23,7 @@ import { SLOT, SLOTS, resetValues } from '../sysreg/index.ts'
 import { FLASH_BYTES, FlashBanks } from './flash-banks.ts'
 import { HostPort } from './host-port.ts'
 import type { MachineOptions, Position, RunLimits } from './options.ts'
+import { OutsideEvents } from './outside-events.ts'
 import { savedOutcome } from './outcome.ts'
 import type { Outcome } from './outcome.ts'
 import { PageStore } from './page-store.ts'
@@ -31,7 +32,7 @@ import { firmwareCall } from './psci.ts'
 import type { PowerControl } from './psci.ts'
 import { RunLoop } from './run-loop.ts'
 import { Semihosting } from './semihosting.ts'
-import { HASH, HELD, POSTED, restoreDevices, restorePe, saveDevices, savePe, SCHEDULED } from './snapshot.ts'
+import { HASH, HELD, restoreDevices, restorePe, saveDevices, savePe } from './snapshot.ts'
 import type { Snapshot } from './snapshot.ts'
 import { TextMatcher } from './text-matcher.ts'
 import { wire } from './wiring.ts'
@@ -64,11 +65,10 @@ export class Machine {
   readonly #held: number[] = []
   readonly #flash: FlashBanks | undefined
   readonly #semihosting: Semihosting | undefined
-  readonly #receivers = new Map<string, OutsideReceiver>()
-  /** Not yet delivered. */
-  readonly #posted: OutsideEvent[] = []
-  /** Come by themselves at a cycle of virtual time; by time, and those of one time in the order in which they were scheduled. */
-  readonly #scheduled: (OutsideEvent & { readonly at: number })[] = []
+  readonly #outside = new OutsideEvents(event => {
+    this.#hash?.add(HASHED.outside)
+    for (const byte of event.bytes) this.#hash?.add(byte)
+  })
 
   constructor(options: MachineOptions) {
     const name = options.board ?? 'virt'
@@ -135,9 +135,9 @@ export class Machine {
       }),
       setPpiLevel: (pe, intid, level) => gic.distributor.setPpiLevel(pe, intid, level),
     })
-    if (this.#semihosting !== undefined) this.#listen('semihosting', ({ bytes }) => { this.#semihosting!.receive(bytes) })
-    this.#listen('uart0', ({ bytes }) => { this.wiring.uart.receive(bytes) })
-    for (const { name, device: { model } } of this.wiring.plugged) if (model.outside !== undefined) this.#listen(name, event => { model.outside!(event) })
+    if (this.#semihosting !== undefined) this.#outside.listen('semihosting', ({ bytes }) => { this.#semihosting!.receive(bytes) })
+    this.#outside.listen('uart0', ({ bytes }) => { this.wiring.uart.receive(bytes) })
+    for (const { name, device: { model } } of this.wiring.plugged) if (model.outside !== undefined) this.#outside.listen(name, event => { model.outside!(event) })
     this.#hash = options.hash === false ? undefined : new TraceHash()
     this.cpu.core.hash = this.#hash
     this.cpu.core.onEvent = options.onEvent
@@ -148,10 +148,10 @@ export class Machine {
     this.reserved = { base: RAM_BASE + memBytes - reservedSize, size: reservedSize }
     this.#loop = new RunLoop({
       cpu: this.cpu, quantum: options.quantum ?? 1000, start: pe => this.#start(pe), wakeEL2: pe => this.#callEL2(pe, 'irq'),
-      deviceDeadline: () => Math.min(this.wiring.clock.alarmAt() ?? Infinity, this.#scheduled[0]?.at ?? Infinity),
+      deviceDeadline: () => Math.min(this.wiring.clock.alarmAt() ?? Infinity, this.#outside.deadline),
       pollDevices: () => {
         this.wiring.clock.poll()
-        this.#deliverScheduled()
+        this.#outside.deliverScheduled(this.cpu.core.cycles(this.cpu.core.pe))
       },
     })
     for (const pe of this.cpu.pes) this.#reset(pe, 0n, 0n)
@@ -160,7 +160,7 @@ export class Machine {
     })) : []
     this.l0 = options.l0?.({
       memory: this.memory, ram: { base: RAM_BASE, size: memBytes }, reserved: this.reserved, peCount: cpus, profile: selected.name, features: selected.features, gicVersion: this.board.gic,
-      console: byte => { this.#print(byte) }, listen: (device, receiver) => { this.#listen(device, receiver) },
+      console: byte => { this.#print(byte) }, listen: (device, receiver) => { this.#outside.listen(device, receiver) },
     })
     if (this.l0 !== undefined) {
       for (const pe of this.cpu.pes) {
@@ -211,7 +211,7 @@ export class Machine {
         if (before < 0 || (before === 0 && this.#loop.idleTurns >= limits.to.idleTurns)) return { kind: 'limit' }
         left = Math.min(left, Math.max(1, before))
       }
-      if (this.#posted.length > 0) this.#deliver()
+      if (this.#outside.hasPosted) this.#deliver()
       const turn = this.#loop.turn(left, limits.waits)
       if (turn === undefined) this.#stop(this.#nobodyRuns())
       else if (typeof turn === 'number') return { kind: 'waiting', nanoseconds: turn }
@@ -243,49 +243,17 @@ export class Machine {
    * The one way in for what happens outside: the event reaches its device before the next turn. False: no device of the machine or of a VM listens
    * under this name.
    */
-  post(event: OutsideEvent): boolean {
-    if (!this.#receivers.has(event.device)) return false
-    this.#posted.push(event)
-    return true
-  }
+  post(event: OutsideEvent): boolean { return this.#outside.post(event) }
 
   /**
-   * The same in the future: when the clock of a PE reaches `at`, which is what idle PEs then wait for. For what is modelled and not outside, such as
-   * the far end of a wire.
+   * The same in the future: when the clock of a PE reaches cycle `at`, which is what idle PEs then wait for. For what is modelled and not outside,
+   * such as the far end of a wire.
    */
-  schedule(event: OutsideEvent, at: number): boolean {
-    if (!this.#receivers.has(event.device)) return false
-    const time = Math.ceil(at)
-    let place = this.#scheduled.length
-    while (place > 0 && this.#scheduled[place - 1]!.at > time) place--
-    this.#scheduled.splice(place, 0, { ...event, at: time })
-    return true
-  }
-
-  #deliverScheduled(): void {
-    const now = this.cpu.core.cycles(this.cpu.core.pe)
-    while (this.#scheduled[0] !== undefined && this.#scheduled[0].at <= now) {
-      const { at: _, ...event } = this.#scheduled.shift()!
-      this.#receive(event)
-    }
-  }
-
-  #listen(device: string, receiver: OutsideReceiver): void {
-    if (this.#receivers.has(device)) throw new BadInput('device', `two are called ${device}`)
-    this.#receivers.set(device, receiver)
-  }
+  schedule(event: OutsideEvent, at: number): boolean { return this.#outside.schedule(event, at) }
 
   #deliver(): void {
-    for (const event of this.#posted.splice(0)) {
-      this.#options.onOutside?.(this.position, event)
-      this.#receive(event)
-    }
-  }
-
-  #receive(event: OutsideEvent): void {
-    this.#hash?.add(HASHED.outside)
-    for (const byte of event.bytes) this.#hash?.add(byte)
-    this.#receivers.get(event.device)!(event)
+    const { onOutside } = this.#options
+    this.#outside.deliverPosted(onOutside === undefined ? undefined : event => { onOutside(this.position, event) })
   }
 
   // ---- facts about the run ----
@@ -346,7 +314,7 @@ export class Machine {
       machine: this.#description(), pages: this.#pages.capture(),
       state: {
         pes: pes.map(pe => savePe(pe, engine)), current: core.pe.index, ...saveDevices(this.wiring), pmu: pmu.saveState(), lastCount: core.lastCount, turn: this.#loop.saveState(),
-        hash: HASH.save(this.#hash?.save()), held: [...this.#held], posted: POSTED.save(this.#posted), scheduled: SCHEDULED.save(this.#scheduled), ended: this.#finished ? structuredClone(this.#outcome) as Saved : undefined,
+        hash: HASH.save(this.#hash?.save()), held: [...this.#held], ...this.#outside.saveState(), ended: this.#finished ? structuredClone(this.#outcome) as Saved : undefined,
         hostPorts: this.hostPorts.map(port => port.saveState()), l0: this.l0?.saveState?.(),
       },
     }
@@ -368,8 +336,7 @@ export class Machine {
     this.#hash?.restore(HASH.restore(state['hash'], 'hash', undefined) ?? new TraceHash().save())
     this.#loop.restoreState(state['turn'])
     HELD.restore(state['held'], 'held', this.#held)
-    POSTED.restore(state['posted'], 'posted', this.#posted)
-    SCHEDULED.restore(state['scheduled'] ?? [], 'scheduled', this.#scheduled)
+    this.#outside.restoreState(snapshot.state)
     this.#outcome = savedOutcome(state['ended'])
     this.#finished = this.#outcome !== undefined
     this.#matcher = undefined

@@ -1,6 +1,5 @@
 /** Everything of a machine that decides what it does next, as plain data (design D9), and reading it back. Files of it: `src/snapshot/`. */
-import type { OutsideEvent } from '../arch/outside.ts'
-import { BYTES, COUNT, integer, list, listOf, memory, objectOf, optional, refuse, TEXT, value, WORD32 } from '../arch/saved-state.ts'
+import { COUNT, integer, list, listOf, memory, objectOf, optional, refuse, value, WORD32 } from '../arch/saved-state.ts'
 import type { Saved } from '../arch/saved-state.ts'
 import { MODE, elOf } from '../arch/pstate.ts'
 import type { PE } from '../cpu/pe.ts'
@@ -20,10 +19,6 @@ export interface Snapshot {
 /** M[4:0]: AArch64, EL0 to EL2. */
 const MODES: readonly number[] = [MODE.EL0t, MODE.EL1t, MODE.EL1h, MODE.EL2t, MODE.EL2h]
 const GIC_FRAMES: ReadonlySet<string> = new Set(['GICD', 'GICR', 'GICC', 'GICH', 'GICV'])
-/** Has not reached its device. */
-export const POSTED = list(value<OutsideEvent>({ device: TEXT, kind: TEXT, id: COUNT, bytes: BYTES }), 1 << 20)
-/** Will reach its device at a cycle. */
-export const SCHEDULED = list(value<OutsideEvent & { at: number }>({ device: TEXT, kind: TEXT, id: COUNT, bytes: BYTES, at: COUNT }), 1 << 20)
 /** Bytes of the console that a run has not shown; a line of them at most. */
 export const HELD = list(integer(0, 0xff), 1 << 20)
 export const HASH = optional(value<{ a: number, b: number }>({ a: WORD32, b: WORD32 }))

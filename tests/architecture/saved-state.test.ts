@@ -68,9 +68,10 @@ const NOT_SAVED: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Virtqueue: { '#word': 'scratch', '#view': 'scratch', '#descriptor': 'scratch', '#descriptorView': 'scratch' },
   InlineAccess: { '#selected': 'what generated code has, of which no snapshot knows' },
   Machine: {
-    '#receivers': 'wiring', '#flash': 'saved with devices and RAM', '#semihosting': 'open files are the host\'s',
+    '#flash': 'saved with devices and RAM', '#semihosting': 'open files are the host\'s',
     '#options': 'fixed', reserved: 'fixed', '#power': 'wiring', memory: 'RAM itself', cpu: 'wiring', l0: 'saves itself', '#matcher': 'belongs to the caller of run',
   },
+  OutsideEvents: { '#receivers': 'wiring' },
   HostPort: { '#lists': 'a cache of the cost of lists', '#target': 'reference', '#cpu': 'wiring', memory: 'RAM itself', '#distributor': 'reference', reserved: 'fixed' },
   RunLoop: { '#suspended': 'a machine in the middle of a turn is not saved', '#cpu': 'wiring' },
   SelfHostedDebug: { '#enabled': 'worked out from the registers', '#passing': 'within one step', '#entered': 'within one step', '#core': 'wiring', '#exceptions': 'wiring' },
