@@ -3,7 +3,7 @@
  * follows from the row's `effect`.
  */
 import { EC, syndrome } from '../arch/esr.ts'
-import { SLOT, sanitise } from '../sysreg/index.ts'
+import { SLOT, rowByKey, sanitise } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
 import type { Exceptions } from './exception.ts'
@@ -54,6 +54,14 @@ export class SystemAccess {
         this.#trap(resolution.to, resolution.ec, (word >>> 5) & 0xffff, Rt, read)
         return
       case 'undefined':
+        // CNTFRQ_EL0 is written from the highest EL that there is.
+        if (!read && core.el === 1 && !core.el2) {
+          const row = rowByKey((word >>> 5) & 0xffff)
+          if (row !== undefined && row.writeMinimumEL === 2 && row.minimumEL < 2) {
+            this.#write(row, Rt)
+            return
+          }
+        }
         core.pe.undefinedAccess = { word, pc: core.engine.state.pc, el: core.el }
         this.#exceptions.undefinedInstruction()
     }

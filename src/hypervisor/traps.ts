@@ -63,8 +63,6 @@ export function trapControls(vcpu: Vcpu, into: TrapControls): void {
       // CPACR_EL1 means CPTR_EL2 for a VHE L1, and has no room for TCPAC and TAM without FEAT_NV2p1.
       if (nested.e2h) into.cptr |= CPTR.TCPAC
       into.mdcr &= ~MDCR.TDA
-    } else {
-      into.mdcr &= ~(MDCR.TDA | MDCR.TPM)
     }
     return
   }

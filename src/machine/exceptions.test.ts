@@ -37,6 +37,11 @@ describe('exceptions to EL1', () => {
     expect(esr(x(20)).ec).toBe(EC.Unknown)
   })
 
+  test('CNTFRQ_EL0 is written from EL1 where that is the highest EL', () => {
+    const body = (q: Program): Program => q.mov(0, 1000).msr('CNTFRQ_EL0', 0).mrs(1, 'CNTFRQ_EL0').off('hvc')
+    expect(el1(withHandler(0x200, body)).x(1)).toBe(1000n)
+  })
+
   test('a load from nothing is an External abort with FAR', () => {
     const { x } = el1(withHandler(0x200, q => q.mov(1, 0x5000_0000).ldr(2, 1)))
     expect(esr(x(20)).ec).toBe(EC.DataAbortSame)

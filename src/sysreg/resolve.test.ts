@@ -107,6 +107,10 @@ describe('the paper\'s profile', () => {
       'SCTLR_EL12': 'trap2', 'TPIDR_EL1 PAR_EL1 CNTKCTL_EL1 CNTV_CTL_EL0': 'reg',
     })
   })
+  test.each([NVHE, VHE])('what the page holds of debug and PMU does not trap, the rest does: %s', context => {
+    check('neve', 1, `${context} MDCR_EL2.TPM MDCR_EL2.TDA MDCR_EL2.TPMCR`, { PMSELR_EL0: '[c60]', PMUSERENR_EL0: '[c68]', MDSCR_EL1: '[158]', 'PMCCNTR_EL0 PMCR_EL0 PMEVCNTR0_EL0 DBGBVR0_EL1': 'trap2' })
+    check('neve', 0, `${context} MDCR_EL2.TPM PMUSERENR_EL0.EN`, { 'PMSELR_EL0 PMCCNTR_EL0': 'trap2' })
+  })
   test('VHE guest hypervisor', () => {
     check('neve', 1, VHE, { SCTLR_EL12: '[110]', 'SCTLR_EL1 VBAR_EL1': 'reg', TCR_EL2: 'TCR_EL1', TTBR0_EL2: 'TTBR0_EL1', TTBR1_EL2: 'TTBR1_EL1', CONTEXTIDR_EL2: 'CONTEXTIDR_EL1', MDCR_EL2: '[c00], trap2', CNTV_CTL_EL02: 'trap2' })
   })

@@ -179,7 +179,10 @@ function compileAccess(row: Row, direction: Direction, has: Compiled['has']): Co
     if (unavailable(row, direction, has) !== undefined || (el < neededEL(row, write) && !nvReaches(row, el, write))) return []
     // An EL2 name reaches a rule at EL1 only because of NV.
     const when = el < neededEL(row, write) ? 'NV=1' : undefined
-    return row.traps.filter(rule => rule.from.includes(el) && (rule.direction ?? direction) === direction).flatMap(rule => compileRule(rule, has, el, when) ?? [])
+    // What the paper's page holds of debug and PMU is there although MDCR_EL2 traps the rest of them: the host has no other way to keep L1 from the machine's.
+    const deferred = el === 1 && row.neve?.as === 'defer' ? 'NEVE=0' : undefined
+    return row.traps.filter(rule => rule.from.includes(el) && (rule.direction ?? direction) === direction)
+      .flatMap(rule => compileRule(rule, has, el, rule.register === 'MDCR_EL2' ? deferred ?? when : when) ?? [])
   })
   // EL0 sees HOST, EL1 the NV bits, EL2 E2H: see CONTEXT for the order of the bits.
   const conclusions = [

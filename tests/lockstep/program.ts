@@ -56,19 +56,25 @@ export interface Target {
    * interface is enabled, and active priorities are written from EL2 only.
    */
   readonly oneRouting?: boolean
+  /** The machine's highest EL is EL1: the prologue and the epilogue run there. */
+  readonly withoutEL2?: boolean
 }
 
 /** The target has it, and the other machine too. */
 export const exists = (row: Row, { features, gicVersion }: Target): boolean => isCompared(row.name) && (row.aliasOf === undefined || isCompared(row.aliasOf)) && (
   row.features.length === 0 || row.features.some(feature => feature === 'GICv3' ? gicVersion === 3 : features.has(feature as Feature)))
 
-/** Registers with plain storage that software at EL2 can write by their own names. */
+export const highest = (target: Target): 1 | 2 => target.withoutEL2 === true ? 1 : 2
+
+/** Registers with plain storage that software at the highest EL can write by their own names. */
 const isPlain = (row: Row, target: Target): boolean =>
-  row.kind === 'register' && row.access === 'RW' && row.storage === 'slot' && row.minimumEL <= 2 && row.writeMinimumEL <= 2 && row.aliasOf === undefined && row.viewOf === undefined
+  row.kind === 'register' && row.access === 'RW' && row.storage === 'slot' && row.minimumEL <= highest(target) && row.writeMinimumEL <= highest(target) && row.aliasOf === undefined && row.viewOf === undefined
   && !row.implementationDefined && exists(row, target)
 
 /** The prologue writes these itself, at its end, or leaves them alone. */
-const LATE = ['HCR_EL2', 'SPSR_EL2', 'ELR_EL2', 'SCTLR_EL2']
+const LATE = { 1: ['SPSR_EL1', 'ELR_EL1', 'SCTLR_EL1', 'CPACR_EL1'], 2: ['HCR_EL2', 'SPSR_EL2', 'ELR_EL2', 'SCTLR_EL2'] } as const
+/** Where handlers that keep interrupts active push what they acknowledged, Group 0 by X17 and Group 1 by X18. */
+export const STACKS = [DATA + 0x3000, DATA + 0x3800] as const
 
 export class ProgramBuilder {
   readonly a = new Assembler()
@@ -81,6 +87,8 @@ export class ProgramBuilder {
   pstate: number = DAIF_MASK | MODE.EL1h
   /** The handlers set SPSR_ELx.SS, and return from Software Step exceptions to where they came from. */
   debugs = false
+  /** Handlers leave interrupts active and unmasked: snippets end them. */
+  keepsInterrupts = false
   readonly #breaks: string[] = []
   readonly #body: (() => void)[] = []
   readonly #epilogue: string[] = []
@@ -92,8 +100,8 @@ export class ProgramBuilder {
     this.target = target
   }
 
-  /** Value of a register when the first snippet begins; RES0 and RES1 bits as they must be. */
-  set(name: string, value: bigint): void { this.#values.set(name, this.legal(name, value)) }
+  /** Value of a register when the first snippet begins; RES0 and RES1 bits as they must be. Those of EL2 are nothing on a machine without it. */
+  set(name: string, value: bigint): void { if (rowByName(name)!.minimumEL <= highest(this.target)) this.#values.set(name, this.legal(name, value)) }
   get(name: string): bigint { return this.#values.get(name) ?? 0n }
   legal(name: string, value: bigint): bigint { return sanitise(rowByName(name)!, BigInt.asUintN(64, value), this.target) }
   place(address: number, bytes: Uint8Array): void { this.#placements.push({ address, bytes }) }
@@ -111,21 +119,30 @@ export class ProgramBuilder {
   build(title: string): LockstepProgram {
     const { a, r, target } = this
     if (!this.#placements.some(({ address }) => address === DATA)) this.place(DATA, new Uint8Array(DATA_BYTES))
-    const plain = ROWS.filter(row => isPlain(row, target) && !LATE.includes(row.name))
+    const top = highest(target), late: readonly string[] = LATE[top], last = top === 2 ? ['HCR_EL2', 'SPSR_EL2', 'SCTLR_EL2'] : ['SPSR_EL1', 'SCTLR_EL1', 'CPACR_EL1']
+    const plain = ROWS.filter(row => isPlain(row, target) && !late.includes(row.name))
     this.set('VBAR_EL1', BigInt(CODE + VECTORS_EL1))
     this.set('VBAR_EL2', BigInt(CODE + VECTORS_EL2))
+    this.set(`SPSR_EL${top}`, BigInt.asUintN(32, BigInt(this.pstate)))
     for (const name of ['SP_EL0', 'SP_EL1']) if (!this.#values.has(name)) this.set(name, BigInt(DATA + 0x1000 + r.below(16) * 16))
-    const values = [...plain.map(row => this.#values.get(row.name) ?? this.legal(row.name, row.reset)), this.get('HCR_EL2'), BigInt.asUintN(32, BigInt(this.pstate)), this.#values.get('SCTLR_EL2') ?? this.legal('SCTLR_EL2', 0n), 0n]
+    const values = [...plain.map(row => this.#values.get(row.name) ?? this.legal(row.name, row.reset)), ...last.map(name => this.#values.get(name) ?? this.legal(name, 0n)), 0n]
 
+    if (top === 1) {
+      // FPCR and FPSR are written before CPACR_EL1 has its value.
+      a.mov(1, 3n << 20n)
+      a.msr(rowByName('CPACR_EL1')!.key, 1)
+      a.isb()
+    }
     a.mov(1, BigInt(VALUES))
     for (const row of plain) this.#load(row.key)
-    for (const name of ['HCR_EL2', 'SPSR_EL2', 'SCTLR_EL2']) this.#load(rowByName(name)!.key)
+    for (const name of last) this.#load(rowByName(name)!.key)
     a.isb()
     a.adr(2, 'first')
-    a.msr(rowByName('ELR_EL2')!.key, 2)
-    for (let n = 0; n < 31; n++) if (n !== 27 && n !== 26 && n !== 28) a.mov(n, r.chance(50) ? BigInt(r.below(256)) : BigInt(DATA + r.below(DATA_BYTES / 16) * 16))
+    a.msr(rowByName(`ELR_EL${top}`)!.key, 2)
+    for (let n = 0; n < 31; n++) if (n !== 27 && n !== 26 && n !== 28 && !(this.keepsInterrupts && (n === 17 || n === 18))) a.mov(n, r.chance(50) ? BigInt(r.below(256)) : BigInt(DATA + r.below(DATA_BYTES / 16) * 16))
     a.mov(2, BigInt(DATA + 0x2000))
     a.addImmediate(31, 2, 0)
+    if (this.keepsInterrupts) STACKS.forEach((at, group) => a.mov(17 + group, BigInt(at)))
     a.mov(26, 0n)
     a.mov(28, 0n)
     a.msr(rowByName('NZCV')!.key, 31)
@@ -146,10 +163,10 @@ export class ProgramBuilder {
     a.label('over')
     // From EL1 this reaches EL2, from EL0 the EL1 handler, which passes it on.
     const el = (this.pstate >>> 2) & 3
-    if (el === 0) a.op('SVC', { imm16: 0x7ff })
+    if (el === 0 || top === 1) a.op('SVC', { imm16: 0x7ff })
     else if (el === 1) a.hvc(0x7ff)
     a.label('epilogue')
-    for (const name of this.#epilogue) a.mrs(rowByName(name)!.key, 16)
+    for (const name of this.#epilogue) if (rowByName(name)!.minimumEL <= top) a.mrs(rowByName(name)!.key, 16)
     const finish = BigInt(CODE + a.size)
     a.b('end')
     a.label('end')
@@ -186,10 +203,11 @@ export class ProgramBuilder {
       if (isInterrupt && this.target.gicVersion === 3) {
         const group = entry % 4 === 1 ? 1 : 0
         a.mrs(rowByName(`ICC_IAR${group}_EL1`)!.key, 25)
-        a.msr(rowByName(`ICC_EOIR${group}_EL1`)!.key, 25)
+        if (this.keepsInterrupts) a.op('STR (immediate, post-index)', { sf: 1, imm9: 8, Rn: 17 + group, Rt: 25 })
+        else a.msr(rowByName(`ICC_EOIR${group}_EL1`)!.key, 25)
       }
       // One of its kind is enough; and an illegal return must not be repeated.
-      if (isInterrupt) a.op('ORR (immediate)', { sf: 1, N: 1, immr: 58, imms: 2, Rn: 23, Rd: 23 })
+      if (isInterrupt && !this.keepsInterrupts) a.op('ORR (immediate)', { sf: 1, N: 1, immr: 58, imms: 2, Rn: 23, Rd: 23 })
       a.op('AND (immediate)', { sf: 1, N: 1, immr: 43, imms: 62, Rn: 23, Rd: 23 })
       if (this.debugs) a.op('ORR (immediate)', { sf: 1, N: 1, immr: 43, imms: 0, Rn: 23, Rd: 23 })
       a.msr(key('SPSR'), 23)
@@ -201,7 +219,7 @@ export class ProgramBuilder {
       }
       a.msr(key('ELR'), 27)
       if (this.debugs && !isInterrupt) a.label(`step ${el} ${entry}`)
-      if (el === 2) a.cbnz(26, 'epilogue')
+      if (el === highest(this.target)) a.cbnz(26, 'epilogue')
       else {
         const on = `on ${entry}`
         a.cbz(26, on)

@@ -3,6 +3,7 @@ import type { Qemu } from '../../src/cli/lockstep/qemu.ts'
 import { MachineStepper } from '../../src/debug/lockstep/machine-stepper.ts'
 import { differences, FOREIGN_PSTATE } from '../../src/debug/lockstep/stepper.ts'
 import type { Difference } from '../../src/debug/lockstep/stepper.ts'
+import type { EL } from '../../src/arch/el.ts'
 import { NZCV_MASK, PSTATE } from '../../src/arch/pstate.ts'
 import { disassemble } from '../../src/isa/disassemble.ts'
 import type { ProfileName } from '../../src/arch/features.ts'
@@ -10,7 +11,7 @@ import { createMachine } from '../../src/machine/machine.ts'
 import type { Machine } from '../../src/machine/machine.ts'
 import type { Outcome } from '../../src/machine/outcome.ts'
 import type { Snapshot } from '../../src/machine/snapshot.ts'
-import { rowByKey, rowByName, SLOT } from '../../src/sysreg/index.ts'
+import { resolve, rowByKey, rowByName, SLOT } from '../../src/sysreg/index.ts'
 import { knownDifference } from '../../src/debug/lockstep/known.ts'
 import { ignoredBits } from '../../src/debug/lockstep/masks.ts'
 import { CODE, END, isVector, RAM_BYTES } from './program.ts'
@@ -27,14 +28,16 @@ export interface Compared { readonly steps: number, readonly finished: boolean, 
 export class Lockstep {
   /** How often each known difference was met. */
   readonly known = new Map<string, number>()
+  /** How often a system access trapped, by the control that trapped it. */
+  readonly trapped = new Map<string, number>()
   readonly #qemu: Qemu
   readonly #machine: Machine
   readonly #stepper: MachineStepper
   readonly #pristine: Snapshot
 
-  constructor(qemu: Qemu, profile: ProfileName, gic: 2 | 3) {
+  constructor(qemu: Qemu, profile: ProfileName, gic: 2 | 3, el2 = true) {
     this.#qemu = qemu
-    this.#machine = createMachine({ profile, gic, el2: true, memBytes: RAM_BYTES, hash: false })
+    this.#machine = createMachine({ profile, gic, el2, memBytes: RAM_BYTES, hash: false })
     this.#pristine = this.#machine.save()
     this.#stepper = new MachineStepper(this.#machine)
   }
@@ -69,6 +72,7 @@ export class Lockstep {
       history.push(`EL${el} ${pc.toString(16)}  ${word === undefined ? '-' : disassemble(word, { pc })}`)
       const base = word === undefined ? 0n : ours.x[(word >>> 5) & 31]!
       if (word !== undefined && (word & 0xfff8_0000) >>> 0 === SYS) after = rowByKey((word >>> 5) & 0xffff)?.name
+      if (word !== undefined && (word >>> 22) === 0x354) this.#note(word, el)
       ours = stepper.step()
       // A register or device that is not built: nothing to compare with.
       if (machine.lastOutcome !== undefined) return { steps: step, finished: false, exceptions: Number(ours.x[28]), divergence: undefined, stopped: machine.lastOutcome }
@@ -115,6 +119,11 @@ export class Lockstep {
       this.#machine.memory.readBytes(address, page)
       if (page.some(byte => byte !== 0)) await this.#qemu.write(address, zeros)
     }
+  }
+
+  #note(word: number, el: number): void {
+    const found = resolve(rowByKey((word >>> 5) & 0xffff), (word & 1 << 21) !== 0 ? 'read' : 'write', el as EL, this.#machine.cpu.core.controls)
+    if (found.kind === 'trap') this.trapped.set(found.rule, (this.trapped.get(found.rule) ?? 0) + 1)
   }
 
   #syndrome(): number {

@@ -4,7 +4,7 @@ import { rowByName } from '../../../src/sysreg/index.ts'
 import type { Assembler, Random } from '../../assembler.ts'
 import { DATA } from '../program.ts'
 import type { ProgramBuilder } from '../program.ts'
-import { anyPstate } from './traps.ts'
+import { anyPstate, call } from './traps.ts'
 
 const key = (name: string): number => rowByName(name)!.key
 const SNIPPETS = 12, CONTEXT = 0x1234n
@@ -43,7 +43,7 @@ function operation(a: Assembler, b: ProgramBuilder): void {
   } else if (kind < 60) a.op('LDR (immediate, post-index)', { sf: 1, imm9: 8, Rn: base, Rt: rt })
   else if (kind < 64) a.op('BRK', { imm16: r.below(0x700) })
   else if (kind < 67) a.op('SVC', { imm16: r.below(0x700) })
-  else if (kind < 70) a.hvc(r.below(0x700))
+  else if (kind < 70) call(a, b)
   // QEMU 10 takes the exception of a step also where the stepped instruction has ended stepping (MDSCR_EL1.SS, PSTATE.D): that is not done.
   else if (kind < 75) a.op(`MSR (immediate), ${stepping || r.chance(60) ? 'DAIFClr' : 'DAIFSet'}`, { CRm: 8 })
   else if (kind < 82) {
@@ -69,7 +69,7 @@ function operation(a: Assembler, b: ProgramBuilder): void {
 
 export function debug(b: ProgramBuilder): void {
   const { r } = b, vhe = b.target.features.has('FEAT_VHE'), stepping = r.chance(45)
-  const start = anyPstate(r, [0, 1, 1, 1, 2])
+  const start = anyPstate(b, [0, 1, 1, 1, 2])
   b.set('HCR_EL2', (1n << 31n) | (elOf(start) !== 1 && r.chance(25) ? 1n << 27n : 0n) | (vhe && r.chance(30) ? 1n << 34n : 0n))
   b.set('MDCR_EL2', 6n | (r.chance(30) ? 1n << 8n : 0n))
   b.set('MDSCR_EL1', (r.chance(85) ? MDE : 0n) | (r.chance(55) ? KDE : 0n) | (stepping ? SS : 0n))

@@ -44,7 +44,9 @@ function access(a: Assembler, r: Random, physical: boolean, oneRouting: boolean)
 
 export function gic(b: ProgramBuilder): void {
   const { r } = b, el = r.pick([1, 1, 1, 2])
-  b.set('HCR_EL2', (1n << 31n) | BigInt(r.pick(b.target.oneRouting === true ? [0x18, 0x18, 0x18, 0] : [0x18, 0x18, 0x18, 0x10, 0x08, 0])) | (b.target.features.has('FEAT_VHE') && r.chance(30) ? 1n << 34n : 0n) | (r.chance(8) ? BigInt(r.below(4) << 6) : 0n))
+  b.set('HCR_EL2', (1n << 31n) | BigInt(r.pick(b.target.oneRouting === true ? [0x18, 0x18, 0x18, 0] : [0x18, 0x18, 0x18, 0x10, 0x08, 0])) | (b.target.features.has('FEAT_VHE') && r.chance(30) ? 1n << 34n : 0n) | (r.chance(8) ? BigInt(r.below(4) << 6) : 0n)
+    // AMO and VSE.
+    | (b.target.oneRouting !== true && r.chance(10) ? BigInt(r.pick([0x100, 0x120, 0x120])) : 0n))
   b.pstate = (r.chance(60) ? DAIF_MASK : r.below(16) << 6) | (el === 1 ? MODE.EL1h : MODE.EL2h)
   b.preamble(a => {
     for (let n = 0; n < LIST_REGISTERS; n++) {

@@ -19,7 +19,7 @@ export function nested(b: ProgramBuilder): void {
   for (let at = 0; at < PAGE_BYTES; at += 4) new DataView(page.buffer).setUint32(at, r.next(), true)
   b.place(VNCR_PAGE, page)
   b.compare(VNCR_PAGE, PAGE_BYTES)
-  b.pstate = anyPstate(r, [1, 1, 1, 1, 0, 2])
+  b.pstate = anyPstate(b, [1, 1, 1, 1, 0, 2])
   const { reads, writes } = poolsOf(b.target)
   const high = { reads: reads.filter(row => row.minimumEL === 2), writes: writes.filter(row => row.minimumEL === 2) }
   for (let n = 0; n < 12; n++) {

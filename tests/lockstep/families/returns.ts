@@ -15,10 +15,10 @@ export function returns(b: ProgramBuilder): void {
   else b.set('HCR_EL2', 1n << 31n)
   b.set('SCTLR_EL1', (r.chance(50) ? 0x18n : 0n) | (1n << 23n))
   b.set('SCTLR_EL2', (r.chance(50) ? 0x18n : 0n) | (1n << 23n))
-  b.pstate = anyPstate(r, [1, 2, 2])
+  b.pstate = anyPstate(b, [1, 2, 2])
   for (let n = 0; n < 8; n++) {
     b.snippet(a => {
-      const el = r.chance(50) ? 1 : 2
+      const el = r.chance(50) || b.target.withoutEL2 === true ? 1 : 2
       const mode = r.pick([0n, 4n, 5n, 8n, 9n, 9n, 5n, 1n, 2n, 6n, 13n, 12n])
       a.mov(0, (r.u64() & SPSR_BITS & ~0x1fn) | mode)
       a.msr(rowByName(`SPSR_EL${el}`)!.key, 0)

@@ -43,9 +43,12 @@ function stage1Leaf(r: Random, granule: Granule, level: number): bigint {
   return value
 }
 
-function stage2Leaf(r: Random, granule: Granule, level: number): bigint {
+/** With HCR_EL2.FWB: Device of two kinds, Non-cacheable, Write-Back, what stage 1 says. */
+const FWB_ATTRIBUTES = [7, 7, 6, 5, 0, 1] as const
+
+function stage2Leaf(r: Random, granule: Granule, level: number, fwb: boolean): bigint {
   let value = outputOf(granule, level) | (level === 3 ? 3n : 1n) | (r.chance(85) ? AF : 0n) | INNER
-  value |= BigInt(r.pick([3, 3, 3, 0, 1, 2])) << 6n | BigInt(r.pick([0xf, 0xf, 0xf, 0, 1, 5])) << 2n
+  value |= BigInt(r.pick([3, 3, 3, 0, 1, 2])) << 6n | BigInt(r.pick(fwb ? FWB_ATTRIBUTES : [0xf, 0xf, 0xf, 0, 1, 5])) << 2n
   if (r.chance(25)) value |= 1n << 54n
   if (r.chance(30)) value |= 1n << 51n
   if (r.chance(6)) value ^= 3n
@@ -71,10 +74,10 @@ function fill(r: Random, tables: Tables, inputBits: number, leaf: (level: number
 
 export function translation(b: ProgramBuilder): void {
   const { r, target } = b, hafdbs = target.features.has('FEAT_HAFDBS'), vhe = target.features.has('FEAT_VHE')
-  const regime = r.pick(vhe ? ['EL1', 'EL1', 'EL1', 'EL2', 'EL2&0'] as const : ['EL1', 'EL1', 'EL1', 'EL2'] as const)
+  const regime = r.pick(target.withoutEL2 === true ? ['EL1'] as const : vhe ? ['EL1', 'EL1', 'EL1', 'EL2', 'EL2&0'] as const : ['EL1', 'EL1', 'EL1', 'EL2'] as const)
   const granule = r.pick([4, 4, 16, 64] as const), usable: Granule = granule === 16 && !target.features.has('FEAT_VHE') ? 4 : granule
   // Without LPA2: the start level is 0 to 2.
-  const inputBits = r.pick([32, 36, 39, 40, 42, 48].filter(bits => bits >= 32)), stage1On = r.chance(90), stage2On = regime === 'EL1' && r.chance(60)
+  const inputBits = r.pick([32, 36, 39, 40, 42, 48].filter(bits => bits >= 32)), stage1On = r.chance(90), stage2On = regime === 'EL1' && r.chance(60) && target.withoutEL2 !== true
   // 48 bits, or the 44 of QEMU's v8.0 CPU.
   const most = vhe ? 5 : 4, ps = BigInt(r.pick([2, 2, most, 1]))
 
@@ -106,14 +109,16 @@ export function translation(b: ProgramBuilder): void {
   if (stage2On) {
     const granule2 = r.pick([4, 4, 64] as const), bits2 = r.pick([36, 39, 40])
     const level2 = granule2 === 4 ? 1 : 2
+    const fwb = target.features.has('FEAT_S2FWB') && target.oneRouting !== true && r.chance(30)
     const second = new Tables(TABLES.stage2, TABLE_BYTES[2], granule2, bits2, level2)
-    const identity2 = (level: number): bigint => AF | INNER | (level === 3 ? 3n : 1n) | (3n << 6n) | (0xfn << 2n)
-    for (const { address } of fill(r, second, bits2, level => stage2Leaf(r, granule2, level), identity2, () => 0n)) addresses.push(address)
+    const identity2 = (level: number): bigint => AF | INNER | (level === 3 ? 3n : 1n) | (3n << 6n) | ((fwb ? 6n : 0xfn) << 2n)
+    for (const { address } of fill(r, second, bits2, level => stage2Leaf(r, granule2, level, fwb), identity2, () => 0n)) addresses.push(address)
     b.place(TABLES.stage2, second.bytes())
     hcr |= 1n
     const sl0 = 1n, ps2 = BigInt(r.pick([2, 2, most, 1]))
     b.set('VTCR_EL2', (1n << 31n) | BigInt(64 - bits2) | (sl0 << 6n) | walk | ((granule2 === 4 ? 0n : 1n) << 14n) | (ps2 << 16n) | hardware(1n << 21n, 1n << 22n))
     b.set('VTTBR_EL2', BigInt(TABLES.stage2) | (BigInt(r.below(4)) << 48n))
+    if (fwb) hcr |= 1n << 46n
     if (r.chance(20)) hcr |= 1n << 2n
   }
   if (r.chance(10) && regime === 'EL1') hcr |= 1n << 12n

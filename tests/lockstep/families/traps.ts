@@ -3,7 +3,7 @@ import { DAIF_MASK, MODE } from '../../../src/arch/pstate.ts'
 import { ROWS, rowByName } from '../../../src/sysreg/index.ts'
 import type { Row } from '../../../src/sysreg/index.ts'
 import type { Assembler, Random } from '../../assembler.ts'
-import { DATA, exists } from '../program.ts'
+import { DATA, exists, highest } from '../program.ts'
 import type { ProgramBuilder, Target } from '../program.ts'
 
 const bit = (n: number): bigint => 1n << BigInt(n)
@@ -15,6 +15,8 @@ function some(r: Random, percent: number, positions: readonly number[]): bigint 
 const HCR_TRAPS = [13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 28, 30, 32, 33]
 /** TID4, TICAB, TOCU, TTLBIS, TTLBOS. */
 const EVT_TRAPS = [49, 50, 52, 54, 55]
+/** SWIO, FB, BSU: nothing that a program of one PE sees. */
+const NO_TRAPS = [1, 9, 10, 11]
 const RW = bit(31), API_APK = bit(40) | bit(41), E2H = bit(34), TGE = bit(27), HCD = bit(29)
 
 /** Writes that would take the ground from under the program, or begin what the other machine times by its own clock. */
@@ -39,6 +41,13 @@ export function poolsOf(target: Target): Pools {
   return found
 }
 
+/** HVC; the board's firmware takes it for itself where there is no EL2. */
+export function call(a: Assembler, { r, target }: ProgramBuilder): void {
+  const imm16 = r.below(0x700)
+  if (target.withoutEL2 === true) a.op('SVC', { imm16 })
+  else a.hvc(imm16)
+}
+
 /** One instruction that a control may trap. */
 export function anyOperation(a: Assembler, b: ProgramBuilder): void {
   const { r } = b, { reads, writes, instructions } = poolsOf(b.target)
@@ -55,7 +64,7 @@ export function anyOperation(a: Assembler, b: ProgramBuilder): void {
     a.msr(row.key, rt)
     if (row.name.startsWith('AT ')) a.mrs(rowByName('PAR_EL1')!.key, r.below(16))
   } else if (kind < 82) a.op('SVC', { imm16: r.below(0x700) })
-  else if (kind < 85) a.hvc(r.below(0x700))
+  else if (kind < 85) call(a, b)
   else if (kind < 87) {
     a.mov(0, 0x8600_ff01n)
     a.smc(r.below(0x700))
@@ -73,9 +82,11 @@ export function anyOperation(a: Assembler, b: ProgramBuilder): void {
 export function randomControls(b: ProgramBuilder): void {
   const { r, target } = b, vhe = target.features.has('FEAT_VHE')
   const density = r.pick([5, 15, 40])
-  b.set('HCR_EL2', RW | (r.chance(80) ? API_APK : 0n) | some(r, density, HCR_TRAPS) | (r.chance(8) ? HCD : 0n) | (vhe && r.chance(40) ? E2H : 0n) | (r.chance(12) ? TGE : 0n) | some(r, 15, [3, 4, 5]) | (target.features.has('FEAT_EVT') ? some(r, density, EVT_TRAPS) : 0n))
+  // L0's programs keep their numbers.
+  const oracle = target.oneRouting !== true
+  b.set('HCR_EL2', RW | (r.chance(80) ? API_APK : 0n) | some(r, density, HCR_TRAPS) | (r.chance(8) ? HCD : 0n) | (vhe && r.chance(40) ? E2H : 0n) | (r.chance(12) ? TGE : 0n) | some(r, 15, [3, 4, 5]) | (target.features.has('FEAT_EVT') ? some(r, density, EVT_TRAPS) : 0n) | (oracle ? some(r, 10, NO_TRAPS) : 0n))
   b.set('CPTR_EL2', some(r, density, [10, 20, 21, 31]) | (r.chance(70) ? 3n << 20n : 0n) | 0x33ffn)
-  b.set('MDCR_EL2', some(r, density, [5, 6, 8, 9, 10, 11]) | 6n)
+  b.set('MDCR_EL2', some(r, density, [5, 6, 8, 9, 10, 11]) | (oracle ? some(r, density, [7, 27]) : 0n) | 6n)
   b.set('CNTHCTL_EL2', some(r, 60, [0, 1, 10, 11]) | some(r, density, [8, 9, 13, 14, 15, 16]))
   b.set('HSTR_EL2', some(r, density, [0, 1, 2, 3, 9, 11, 15]))
   b.set('CPACR_EL1', BigInt(r.below(4)) << 20n)
@@ -85,18 +96,21 @@ export function randomControls(b: ProgramBuilder): void {
   b.set('SCTLR_EL2', some(r, 50, [9, 14, 15, 26, 3, 4]) | (r.chance(70) ? bit(23) : 0n))
   b.set('MDSCR_EL1', r.chance(30) ? bit(12) : 0n)
   if (target.features.has('FEAT_FGT') && r.chance(60)) {
-    for (const name of ['HFGRTR_EL2', 'HFGWTR_EL2', 'HFGITR_EL2', 'HDFGRTR_EL2', 'HDFGWTR_EL2'] as const) b.set(name, r.chance(50) ? r.u64() & r.u64() & r.u64() : 0n)
+    for (const name of ['HFGRTR_EL2', 'HFGWTR_EL2', 'HFGITR_EL2', 'HDFGRTR_EL2', 'HDFGWTR_EL2'] as const) b.set(name, r.chance(50) ? r.u64() & r.u64() & (oracle && r.chance(50) ? ~0n : r.u64()) : 0n)
   }
 }
 
-export function anyPstate(r: Random, els: readonly (0 | 1 | 2)[]): number {
-  const el = r.pick(els), mode = el === 0 ? MODE.EL0t : el === 1 ? r.pick([MODE.EL1h, MODE.EL1h, MODE.EL1t]) : r.pick([MODE.EL2h, MODE.EL2h, MODE.EL2t])
+export function anyPstate({ r, target }: ProgramBuilder, els: readonly (0 | 1 | 2)[]): number {
+  const el = Math.min(r.pick(els), highest(target)), mode = el === 0 ? MODE.EL0t : el === 1 ? r.pick([MODE.EL1h, MODE.EL1h, MODE.EL1t]) : r.pick([MODE.EL2h, MODE.EL2h, MODE.EL2t])
   return DAIF_MASK | mode | (r.below(16) << 28)
 }
 
 export function traps(b: ProgramBuilder): void {
   const { r } = b
   randomControls(b)
-  b.pstate = anyPstate(r, [0, 1, 1, 1, 2])
-  for (let n = 0; n < 12; n++) b.snippet(a => anyOperation(a, b))
+  b.pstate = anyPstate(b, [0, 1, 1, 1, 2])
+  const el = (b.pstate >>> 2) & 3, SCTLR = b.get('SCTLR_EL1'), HCR = b.get('HCR_EL2')
+  // WFI that traps; others wait, and a WFE of QEMU is a NOP.
+  const wfiTraps = b.target.oneRouting !== true && el < 2 && (el === 0 || (HCR & TGE) === 0n) && ((HCR & bit(13)) !== 0n || (el === 0 && (HCR & TGE) === 0n && (SCTLR & bit(16)) === 0n))
+  for (let n = 0; n < 12; n++) b.snippet(a => wfiTraps && r.chance(10) ? a.op('WFI') : anyOperation(a, b))
 }
