@@ -5,6 +5,8 @@
 
 /** Largest body that is accepted, as `PacketSize` tells GDB. */
 export const PACKET_SIZE = 0x8000
+/** Read or written in one packet: a reply holds two digits per byte. */
+export const MOST_BYTES = PACKET_SIZE / 2 - 64
 
 export type Incoming =
   | { readonly kind: 'packet', readonly body: string }

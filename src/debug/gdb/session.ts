@@ -4,25 +4,20 @@
  */
 import type { RunLimits } from '../../machine/options.ts'
 import type { Outcome } from '../../machine/outcome.ts'
-import type { WatchKind } from '../breakpoints.ts'
 import type { Debugger, StepRequest, Stop } from '../debugger.ts'
 import type { Level, Thread } from '../levels.ts'
-import { readSystemRegister, writeSystemRegister } from '../system-registers.ts'
 import { Refused, registersOf } from '../thread-registers.ts'
 import type { ThreadRegisters } from '../thread-registers.ts'
 import { monitor, type Symbols } from './monitor.ts'
 import {
-  PACKET_SIZE, PacketReader, encodePacket, escapeBinary, fromLittleEndian, hexOf, hexToBytes, littleEndian, parseRange, parseThreadId, textToBytes, unescapeBinary,
+  MOST_BYTES, PACKET_SIZE, PacketReader, encodePacket, escapeBinary, hexOf, hexToBytes, parseThreadId, textToBytes,
 } from './packet.ts'
 import type { ThreadId } from './packet.ts'
-import { MEMORY_MAP, REGISTER, createTarget, readRegister, sizeOf, writeRegister } from './target.ts'
+import { MEMORY_MAP, REGISTER, createTarget, readRegister } from './target.ts'
 import type { Target } from './target.ts'
+import { changePoint, readAllRegisters, readMemory, readOneRegister, writeAllRegisters, writeMemory, writeOneRegister, type Place } from './thread-packets.ts'
 
 const SIGNAL = { INT: 2, TRAP: 5, ABRT: 6 } as const
-/** Read or written in one packet: a reply holds two digits per byte. */
-const MOST_BYTES = PACKET_SIZE / 2 - 64
-const WATCH: Readonly<Record<string, WatchKind>> = { 2: 'write', 3: 'read', 4: 'access' }
-const MOST_WATCHED = 1 << 16
 
 export interface SessionOptions {
   readonly debugger: Debugger
@@ -219,6 +214,9 @@ export class GdbSession {
     return level.threads.find(thread => levels.peOf(thread) !== undefined) ?? level.threads[0]
   }
 
+  /** Of packets about registers and memory. */
+  get #place(): Place { return { debugger: this.#debugger, thread: this.#selected, description: this.#target } }
+
   // ---- commands ----
 
   /** Undefined: the reply comes later, or none does. */
@@ -234,13 +232,13 @@ export class GdbSession {
         const id = parseThreadId(rest), thread = id === undefined ? undefined : this.#find(id)
         return thread === undefined ? this.#error('no such thread') : 'OK'
       }
-      case 'g': return this.#readAll()
-      case 'G': return this.#changed(this.#writeAll(rest))
-      case 'p': return this.#readOne(rest)
-      case 'P': return this.#changed(this.#writeOne(rest))
-      case 'm': case 'x': return this.#readMemory(rest, body[0] === 'x')
-      case 'M': case 'X': return this.#changed(this.#writeMemory(rest, body[0] === 'X'))
-      case 'Z': case 'z': return this.#point(rest, body[0] === 'Z')
+      case 'g': return readAllRegisters(this.#place)
+      case 'G': return this.#changed(writeAllRegisters(this.#place, rest))
+      case 'p': return readOneRegister(this.#place, rest)
+      case 'P': return this.#changed(writeOneRegister(this.#place, rest))
+      case 'm': case 'x': return readMemory(this.#place, rest, body[0] === 'x')
+      case 'M': case 'X': return this.#changed(writeMemory(this.#place, rest, body[0] === 'X'))
+      case 'Z': case 'z': return changePoint(this.#place, rest, body[0] === 'Z')
       case 'c': case 'C': return this.#resume(this.#continued, undefined)
       case 's': case 'S': return this.#resume(this.#continued, { thread: this.#continued })
       case 'b': return this.#reverse(rest)
@@ -363,84 +361,6 @@ export class GdbSession {
   #run(): string {
     const problem = this.#restart()
     return problem ?? this.#stopReply
-  }
-
-  // ---- registers ----
-
-  #readAll(): string {
-    const registers = this.#registers(this.#selected)
-    let text = ''
-    for (let n = 0; n < REGISTER.SYSTEM; n++) text += readRegister(registers, n)!
-    return text
-  }
-
-  #writeAll(digits: string): string {
-    const registers = this.#registers(this.#selected), bytes = hexToBytes(digits)
-    if (bytes === undefined) return this.#error('G is followed by hexadecimal digits')
-    for (let n = 0, at = 0; n < REGISTER.SYSTEM && at + sizeOf(n) <= bytes.length; at += sizeOf(n), n++) writeRegister(registers, n, fromLittleEndian(bytes.subarray(at, at + sizeOf(n))))
-    return 'OK'
-  }
-
-  #readOne(text: string): string {
-    if (!/^[0-9a-fA-F]{1,4}$/.test(text)) return this.#error('p is followed by the number of a register')
-    const n = Number.parseInt(text, 16)
-    if (n < REGISTER.SYSTEM) return readRegister(this.#registers(this.#selected), n)!
-    const row = this.#target.system[n - REGISTER.SYSTEM]
-    if (row === undefined) return this.#error(`there is no register ${n}`)
-    const value = readSystemRegister(this.#debugger.levels, this.#selected, row)
-    return value === undefined ? 'x'.repeat(16) : littleEndian(value, 8)
-  }
-
-  #writeOne(text: string): string {
-    const match = /^([0-9a-fA-F]{1,4})=([0-9a-fA-F]+)$/.exec(text), bytes = hexToBytes(match?.[2] ?? '-')
-    if (match === null || bytes === undefined || bytes.length > 16) return this.#error('P needs number=value')
-    const n = Number.parseInt(match[1]!, 16), value = fromLittleEndian(bytes)
-    if (n < REGISTER.SYSTEM) {
-      writeRegister(this.#registers(this.#selected), n, value)
-      return 'OK'
-    }
-    const row = this.#target.system[n - REGISTER.SYSTEM]
-    if (row === undefined) return this.#error(`there is no register ${n}`)
-    writeSystemRegister(this.#debugger.levels, this.#selected, row, value)
-    return 'OK'
-  }
-
-  // ---- memory ----
-
-  #readMemory(text: string, binary: boolean): string {
-    const range = parseRange(text)
-    if (range === undefined) return this.#error('an address and a length are needed')
-    const size = Math.min(range.length, MOST_BYTES)
-    const bytes = this.#debugger.addresses.read(this.#selected, range.address, size)
-    if (bytes.length === 0 && size > 0) return this.#error(`${this.#selected.level.name} has no memory at 0x${range.address.toString(16)}; monitor xlate says why`)
-    return binary ? `b${escapeBinary(bytes)}` : hexOf(bytes)
-  }
-
-  #writeMemory(text: string, binary: boolean): string {
-    const colon = text.indexOf(':'), range = colon < 0 ? undefined : parseRange(text.slice(0, colon))
-    const data = text.slice(colon + 1), bytes = binary ? unescapeBinary(data) : hexToBytes(data)
-    if (range === undefined || bytes === undefined) return this.#error('an address, a length and data are needed')
-    if (bytes.length !== range.length) return this.#error(`${bytes.length} bytes of data, ${range.length} announced`)
-    return this.#debugger.addresses.write(this.#selected, range.address, bytes) ? 'OK' : this.#error(`${this.#selected.level.name} has no memory at 0x${range.address.toString(16)}`)
-  }
-
-  #point(text: string, set: boolean): string {
-    // Conditions and commands behind `;` are not announced, so there are none.
-    const match = /^([0-9]),([0-9a-fA-F]{1,16}),([0-9a-fA-F]{1,8})/.exec(text)
-    if (match === null) return this.#error('type,address,kind are needed')
-    const [, type = '', digits, kind] = match, address = BigInt(`0x${digits}`), length = Number.parseInt(kind!, 16)
-    const { breakpoints } = this.#debugger, { level } = this.#selected
-    if (type === '0' || type === '1') {
-      if (set) breakpoints.setBreakpoint(level, address, type === '1')
-      else breakpoints.removeBreakpoint(level, address, type === '1')
-      return 'OK'
-    }
-    const watch = WATCH[type]
-    if (watch === undefined) return ''
-    if (length === 0 || length > MOST_WATCHED) return this.#error(`${length} bytes cannot be watched`)
-    if (set) breakpoints.setWatchpoint(level, address, length, watch)
-    else breakpoints.removeWatchpoint(level, address, length, watch)
-    return 'OK'
   }
 
   // ---- queries ----
