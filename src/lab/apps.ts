@@ -2,15 +2,17 @@
  * Loads in the shape of the paper's applications (NEVE Figure 2), scaled down: `guests/apps` as the first process of a Debian kernel on the bare
  * machine, in a VM of L0, and in a nested VM below the same kernel with KVM. What is compared is modelled time between the marks of a load.
  */
+import { BadInput } from '../arch/bad-input.ts'
 import type { CostModel } from '../arch/cost.ts'
 import type { ProfileName } from '../arch/features.ts'
 import type { GicVersion } from '../arch/gic.ts'
 import { createMachine, type Machine } from '../machine/machine.ts'
-import type { TraceEvent } from '../trace/event.ts'
+import type { ExitEvent, Level, TraceEvent, TraceSink } from '../trace/event.ts'
+import { reasonOf } from '../trace/timeline.ts'
 import { createL0 } from '../vmm/index.ts'
 import { neve2017 } from './cost-models.ts'
 import { NetworkPeer } from './network-peer.ts'
-import { LINUX_QUIET, vmmBootargs, vmmInitramfs } from './linux.ts'
+import { LINUX_QUIET, vmmBootargs, vmmInitramfs, whyItEnded } from './linux.ts'
 import type { GuestKind } from './paper.ts'
 
 /** In the order of their markers: value = (16 + n) << 8 | phase, 1 begin and 2 end. */
@@ -66,6 +68,8 @@ export interface AppImages {
   readonly apps: Uint8Array
   /** The kernel's modules for a virtio-mmio network card, in the order of loading; without them the loads with a network are left out. */
   readonly modules: readonly Uint8Array[]
+  /** As in LinuxHypervisor. */
+  readonly supplied?: string
 }
 
 export interface AppResult {
@@ -78,7 +82,11 @@ export interface AppResult {
   /** Cycles of the fastest and of the slowest. */
   readonly fastest: number
   readonly slowest: number
+  /** Exits that L0 handled, by the level that ran and by register, address or class: means per run, the commonest first. */
+  readonly exits: readonly AppExits[]
 }
+
+export interface AppExits { readonly level: Level, readonly reason: string, readonly count: number }
 
 export interface AppMeasurement {
   readonly results: readonly AppResult[]
@@ -94,30 +102,52 @@ const CPUS = 2
 const L1_CPUS = CPUS + 2
 const PES = 8
 const MEMORY = { guest: 192 * MIB, l1: 448 * MIB, l0: 64 * MIB, reserved: 32 * MIB } as const
+/** Of a guest hypervisor's VM. */
+export const APPS_MEMORY = MEMORY.l1
 const MOST_INSTRUCTIONS = 40_000_000_000
 
 /** Times loads by their markers. */
 export class LoadTimer {
   readonly #runs = new Map<App, { readonly cycles: number, readonly traps: number }[]>()
+  /** Of all runs of a load. */
+  readonly #exits = new Map<App, Map<string, AppExits & { count: number }>>()
   #traps = 0
   readonly #begun = new Map<App, { readonly cycles: number, readonly traps: number }>()
 
   readonly sink = (event: TraceEvent, cycles: number): void => {
     if (event.kind === 'exception') {
       if (event.to === 2) this.#traps++
+    } else if (event.kind === 'exit') {
+      if (this.#begun.size > 0) this.#count(event)
     } else if (event.kind === 'marker') {
       const app = APPS[(event.value >>> 8) - FIRST_MARKER], phase = event.value & 0xff
       if (app === undefined) return
       const begun = this.#begun.get(app)
       if (phase === PHASE.begin) this.#begun.set(app, { cycles, traps: this.#traps })
-      else if (phase === PHASE.end && begun !== undefined) this.#runs.set(app, [...this.#runs.get(app) ?? [], { cycles: cycles - begun.cycles, traps: this.#traps - begun.traps }])
+      else if (phase === PHASE.end && begun !== undefined) {
+        this.#begun.delete(app)
+        this.#runs.set(app, [...this.#runs.get(app) ?? [], { cycles: cycles - begun.cycles, traps: this.#traps - begun.traps }])
+      }
+    }
+  }
+
+  #count(event: ExitEvent): void {
+    const { level } = event, reason = reasonOf(event), key = `${level} ${reason}`
+    for (const app of this.#begun.keys()) {
+      let exits = this.#exits.get(app)
+      if (exits === undefined) this.#exits.set(app, exits = new Map())
+      const entry = exits.get(key)
+      if (entry === undefined) exits.set(key, { level, reason, count: 1 })
+      else entry.count++
     }
   }
 
   get results(): AppResult[] {
     return [...this.#runs].map(([app, runs]) => {
       const cycles = runs.map(run => run.cycles), mean = (values: readonly number[]): number => Math.round(values.reduce((sum, value) => sum + value, 0) / values.length)
-      return { app, cycles: mean(cycles), traps: mean(runs.map(run => run.traps)), runs: runs.length, fastest: Math.min(...cycles), slowest: Math.max(...cycles) }
+      const exits = [...this.#exits.get(app)?.values() ?? []].map(({ level, reason, count }) => ({ level, reason, count: Math.round(count / runs.length * 10) / 10 }))
+        .sort((a, b) => b.count - a.count || (`${a.level} ${a.reason}` < `${b.level} ${b.reason}` ? -1 : 1))
+      return { app, cycles: mean(cycles), traps: mean(runs.map(run => run.traps)), runs: runs.length, fastest: Math.min(...cycles), slowest: Math.max(...cycles), exits }
     })
   }
 }
@@ -128,11 +158,17 @@ export interface MeasureAppsOptions {
   /** Instead of PARAMETERS: words for `guests/apps`. */
   readonly words?: string
   readonly console?: (byte: number) => void
+  /** Told of every event of the whole run. */
+  readonly onEvent?: TraceSink
 }
 
 /** Throws an Error when a load did not run to its end. */
-export function measureApps({ system, arch, guest, gic }: AppConfiguration, { kernel, vmm, apps, modules }: AppImages, options: MeasureAppsOptions = {}): AppMeasurement {
-  const timer = new LoadTimer(), bytes: number[] = []
+export function measureApps({ system, arch, guest, gic }: AppConfiguration, { kernel, vmm, apps, modules, supplied }: AppImages, options: MeasureAppsOptions = {}): AppMeasurement {
+  const timer = new LoadTimer(), bytes: number[] = [], { onEvent } = options
+  const sink: TraceSink = onEvent === undefined ? timer.sink : (event, cycles) => {
+    timer.sink(event, cycles)
+    onEvent(event, cycles)
+  }
   const print = (byte: number): void => {
     bytes.push(byte)
     options.console?.(byte)
@@ -144,7 +180,7 @@ export function measureApps({ system, arch, guest, gic }: AppConfiguration, { ke
     schedule: (event, at) => { machine.schedule({ ...event, device: system === 'native' ? 'network0' : 'vm0.network0' }, at) },
   })
   const plugs = [{ kind: 'network', host: peer, delayedAcknowledgements: true }] as const
-  const common = { board: gic === 2 ? 'moonshot' : 'virt', gic, profile: arch, costs: options.costs ?? neve2017, onEvent: timer.sink, hash: false, console: print } as const
+  const common = { board: gic === 2 ? 'moonshot' : 'virt', gic, profile: arch, costs: options.costs ?? neve2017, onEvent: sink, hash: false, console: print } as const
   const nested = system === 'nested', memory = nested ? MEMORY.l1 : MEMORY.guest
   const machine: Machine = system === 'native' ? createMachine({ ...common, smp: CPUS, memBytes: memory, plugs }) : createMachine({
     ...common, smp: PES, memBytes: memory + MEMORY.l0, reservedBytes: MEMORY.reserved,
@@ -162,7 +198,9 @@ export function measureApps({ system, arch, guest, gic }: AppConfiguration, { ke
   if (system === 'native') machine.loadImage({ image: kernel, initrd, bootargs: append })
   const outcome = machine.run({ maxInstructions: MOST_INSTRUCTIONS })
   const text = String.fromCharCode(...bytes)
-  if (outcome.kind !== 'off' || !text.includes('apps: done')) throw new Error(`${appConfigurationName({ system, arch, guest, gic })} ended with ${outcome.kind} after ${machine.instructions} instructions and printed:\n${text}`)
+  const ended = outcome.kind === 'off' && text.includes('apps: done')
+  if (!ended && supplied !== undefined) throw new BadInput('kernel of the loads', `${supplied} did not come to their end (${appConfigurationName({ system, arch, guest, gic })}): ${whyItEnded(text, outcome.kind, machine.instructions)}`)
+  if (!ended) throw new Error(`${appConfigurationName({ system, arch, guest, gic })} ended with ${outcome.kind} after ${machine.instructions} instructions and printed:\n${text}`)
   if (peer.complaints.length > 0) throw new Error(`${appConfigurationName({ system, arch, guest, gic })}: ${peer.complaints[0]}`)
   return { results: timer.results, printed: text.split('\n').map(line => line.trimEnd()).filter(line => line.startsWith('apps: ')), instructions: machine.instructions }
 }

@@ -1,4 +1,5 @@
 /** Runs one configuration of the paper to the end of the benchmark and hands out what was measured. */
+import { BadInput } from '../arch/bad-input.ts'
 import type { CostModel } from '../arch/cost.ts'
 import type { Feature } from '../arch/features.ts'
 import { parseElf, type Elf } from '../arch/image/elf.ts'
@@ -9,7 +10,7 @@ import { createL0, type Paravirtualised } from '../vmm/index.ts'
 import type { Benchmark } from './benchmarks.ts'
 import { neve2017 } from './cost-models.ts'
 import { kernelSymbols } from './kernel-symbols.ts'
-import { LINUX_MEMORY, vmmBootargs, vmmInitramfs, type LinuxHypervisor } from './linux.ts'
+import { LINUX_MEMORY, vmmBootargs, vmmInitramfs, whyItEnded, type LinuxHypervisor } from './linux.ts'
 import { OperationCollector, type Summary } from './operations.ts'
 import type { Configuration } from './paper.ts'
 
@@ -86,6 +87,7 @@ export function measure(configuration: Configuration, guests: Guests, options: M
   const outcome = machine.run({ maxInstructions: linux === undefined ? MOST_INSTRUCTIONS : MOST_INSTRUCTIONS_LINUX })
   const text = String.fromCharCode(...printed)
   if (outcome.kind !== 'off' || !text.includes('bench: done')) {
+    if (linux?.supplied !== undefined) throw new BadInput('guest hypervisor', `${linux.supplied} did not come to the end of the benchmark as ${guest === 'vhe' ? 'VHE' : 'nVHE'} on ${arch}: ${whyItEnded(text, outcome.kind, machine.instructions)}`)
     throw new Error(`${JSON.stringify(configuration)} ended with ${JSON.stringify(outcome, (_, value: unknown) => typeof value === 'bigint' ? `0x${value.toString(16)}` : value)} after ${machine.instructions} instructions and printed:\n${text}`)
   }
   const symbols = new Map<Uint8Array, Elf>()

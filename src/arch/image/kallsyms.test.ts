@@ -76,6 +76,8 @@ describe.each(['offsets first', 'sequence numbers', 'offsets last', 'relative to
       expect(found.at(symbols[i]!.offset)).toEqual({ name: nameOf(first), offset: symbols[i]!.offset })
     }
     expect(found.at(16 * COUNT + 64)).toBeUndefined()
+    expect([0, 300, COUNT - 1].map(i => found.has(nameOf(i)))).toEqual([true, true, true])
+    expect(found.has(nameOf(0).slice(1))).toBe(false)
   })
 
   test('damage is noticed or gives other names, and nothing throws', () => {

@@ -7,6 +7,8 @@ export interface Kallsyms {
   readonly count: number
   /** Name and beginning of the function that covers this byte of the Image; undefined outside text and data. */
   at(offset: number): { readonly name: string, readonly offset: number } | undefined
+  /** Whether there is a symbol of this name. */
+  has(name: string): boolean
 }
 
 const TOKENS = 256
@@ -91,15 +93,22 @@ function readNames(image: Uint8Array, { first, count: markers }: Markers, tokens
       if (at - names !== u32(first + 4)) continue
       const offsetOf = offsetsOf(image, count, names - before, end)
       if (offsetOf === undefined) continue
-      const nameOf = (symbol: number): string => {
-        let entry = names + u32(first + 4 * Math.floor(symbol / STRIDE))
-        for (let i = symbol % STRIDE; i > 0; i--) entry = next(entry)
+      const nameAt = (entry: number): string => {
         const skip = ((image[entry] ?? 0) & 0x80) === 0 ? 1 : 2
         // The first character is the type, as nm's.
         return [...image.subarray(entry + skip, next(entry))].map(token => tokens[token]).join('').slice(1)
       }
+      const nameOf = (symbol: number): string => {
+        let entry = names + u32(first + 4 * Math.floor(symbol / STRIDE))
+        for (let i = symbol % STRIDE; i > 0; i--) entry = next(entry)
+        return nameAt(entry)
+      }
       return {
         count,
+        has: name => {
+          for (let i = 0, entry = names; i < count; i++, entry = next(entry)) if (nameAt(entry) === name) return true
+          return false
+        },
         at: offset => {
           let low = 0, high = count
           while (low < high) {

@@ -5,13 +5,12 @@ import { BadInput } from '../../arch/bad-input.ts'
 import type { ProfileName } from '../../arch/features.ts'
 import type { GicVersion } from '../../arch/gic.ts'
 import type { ExecutedReport } from '../../hypervisor/paravirt/page-rewriter.ts'
-import { isArm64Image } from '../../arch/image/arm64-image.ts'
 import { unwrapImage } from '../../arch/image/compressed.ts'
-import { appConfigurationName, appConfigurations, appRows, measureApps, PARAMETERS } from '../../lab/apps.ts'
+import { APPS_MEMORY, appConfigurationName, appConfigurations, appRows, measureApps, PARAMETERS } from '../../lab/apps.ts'
 import { BENCHMARKS, type Benchmark } from '../../lab/benchmarks.ts'
 import { neve2017 } from '../../lab/cost-models.ts'
 import { measure } from '../../lab/experiment.ts'
-import { LINUX_QUIET, type LinuxHypervisor } from '../../lab/linux.ts'
+import { checkHypervisor, LINUX_MEMORY, LINUX_QUIET, type LinuxHypervisor } from '../../lab/linux.ts'
 import { benchmarksOf, configurationName, configurations, rowsOf, x86Rows, type Configuration, type GuestKind, type PaperRow, type PaperSelection, type ParavirtForm } from '../../lab/paper.ts'
 import { isDebianName } from '../debian/name.ts'
 import { decompress } from '../decompress.ts'
@@ -64,11 +63,12 @@ export function parseWhy(text: string): { readonly benchmark: Benchmark, readonl
 /** Rewriting is for one kind of guest hypervisor, and Linux is nVHE where its ID registers have no FEAT_VHE. */
 const linuxRuns = ({ paravirt, guest }: Configuration): boolean => paravirt === null || guest === 'nvhe'
 
-async function linuxHypervisor(name: string): Promise<LinuxHypervisor & { readonly initrd: Uint8Array | undefined }> {
+/** `below`: bytes of what it starts, beside itself; `memory`: of its VM. */
+async function linuxHypervisor(name: string, below: (image: Uint8Array) => number, memory: number): Promise<LinuxHypervisor & { readonly initrd: Uint8Array | undefined }> {
   const debian = isDebianName(name) ? await (await import('../debian/image.ts')).debianImage(name) : undefined, bytes = debian?.image ?? inputFile('--l1', name)
-  const image = await unwrapImage(bytes, decompress)
-  if (!isArm64Image(image)) throw new BadInput('--l1', `${name} is not an arm64 Image`)
-  return { image, vmm: loadVmm(), bootargs: LINUX_QUIET, initrd: debian?.initrd }
+  const image = await unwrapImage(bytes, decompress), vmm = loadVmm()
+  if (debian === undefined) checkHypervisor('--l1', name, image, vmm.length + below(image), memory)
+  return { image, vmm, bootargs: LINUX_QUIET, initrd: debian?.initrd, ...(debian === undefined ? { supplied: name } : {}) }
 }
 
 /** `--apps`: another table, from Linux at every level. */
@@ -76,10 +76,10 @@ async function applications(flags: Flags): Promise<void> {
   if (flags.only !== undefined || flags.why !== undefined || flags.compare) throw new BadInput('--apps', 'it has no microbenchmarks; leave out --only, --why and --compare')
   const arch = flags.arch?.find(profile => profile !== 'v8.3' && profile !== 'neve' && profile !== 'v8.4')
   if (arch !== undefined) throw new BadInput('--arch', `Linux as the guest hypervisor of --apps needs FEAT_NV: v8.3, neve or v8.4, not ${arch}`)
-  const kernel = flags.l1 ?? 'debian:6.12', { image, initrd } = await linuxHypervisor(kernel)
+  const kernel = flags.l1 ?? 'debian:6.12', apps = loadApps(), { image, initrd, supplied } = await linuxHypervisor(kernel, ({ length }) => length + apps.length, APPS_MEMORY)
   if (flags.svg !== undefined) writeOutput('--svg', flags.svg, '')
   const modules = initrd === undefined ? [] : (await import('../debian/network-modules.ts')).networkModules(kernel, initrd)
-  const images = { kernel: image, vmm: loadVmm(), apps: loadApps(), modules }, progress = createProgress()
+  const images = { kernel: image, vmm: loadVmm(), apps, modules, ...(supplied === undefined ? {} : { supplied }) }, progress = createProgress()
   const measured = appConfigurations({ arch: flags.arch, guest: flags.guest, gic: flags.gic }).map(configuration => {
     progress.update(`running ${appConfigurationName(configuration)}`)
     return { configuration, measurement: measureApps(configuration, images) }
@@ -112,6 +112,7 @@ export const paperCommand = buildCommand({
       '  nidus paper --why hypercall@v8.3,vhe        every trap of one operation, in order',
       '  nidus paper --why deviceIo@v8.0,nvhe,neve   the paravirtual method of the paper, NEVE form',
       '  nidus paper --l1 debian:5.10 --arch v8.3     the same benchmarks with a Linux kernel as the guest hypervisor',
+      '  nidus paper --l1 arch/arm64/boot/Image       any arm64 kernel with KVM, initramfs support and the PL011 as its console',
       '  nidus paper --l1 debian:5.10 --arch v8.0     its pages rewritten as virtual EL2 comes to execute them',
       '  nidus paper --l1 debian:5.10 --compare      its traps beside those of mini-kvm (hypercall on v8.3, nVHE; another with --why)',
       '  nidus paper --apps --svg apps.svg            hackbench, kernbench, netperf and memcached in small on Linux: native, in a VM, nested (Figure 2, scaled down)',
@@ -137,7 +138,7 @@ export const paperCommand = buildCommand({
     if (flags.apps) return applications(flags)
     if (flags.svg !== undefined) throw new BadInput('--svg', 'it is for --apps')
     const guests = loadGuests()
-    const linux = flags.l1 === undefined ? undefined : await linuxHypervisor(flags.l1)
+    const linux = flags.l1 === undefined ? undefined : await linuxHypervisor(flags.l1, () => guests.benchImage.length, LINUX_MEMORY)
     const rewritings: { readonly configuration: string, readonly text: string, readonly executed: ExecutedReport }[] = []
     const progress = createProgress()
     const run = (configuration: Configuration) => {
