@@ -29,7 +29,7 @@ static void start_network(void)
     if (started)
         return;
     started = true;
-    error = load_modules();
+    error = load_modules(AS_IN_2017);
     if (error)
         fail("modules of the network card", error);
     socket = sys(socket, AF_INET, SOCK_DGRAM, 0);

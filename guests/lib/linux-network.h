@@ -15,8 +15,6 @@ enum { SYS_nanosleep = 101, SYS_socket = 198, SYS_bind = 200, SYS_connect = 203,
 #define SIOCSIFNETMASK 0x891c
 #define SIOCGIFHWADDR 0x8927
 #define SIOCGIFINDEX 0x8933
-#define SIOCETHTOOL 0x8946
-#define ETHTOOL_SGRO 0x2c
 #define IFF_UP 1
 #define IFF_PROMISC 0x100
 #define MODULE_EXISTS (-17)
@@ -30,7 +28,6 @@ struct interface_request {
         };
         u16 flags;
         s32 index;
-        void *pointer;
     };
 };
 
@@ -46,8 +43,11 @@ struct socket_address {
         memcpy((r)->address, (const u8[]){ a, b, c, d }, 4);         \
     } while (0)
 
-/* Loads /modules/0, /modules/1 and so on; the number of the first error, or 0. */
-static s64 load_modules(void)
+/* virtio_net takes no interrupt for what it has sent, as before Linux 4.12. */
+#define AS_IN_2017 "napi_tx=0"
+
+/* Loads /modules/0, /modules/1 and so on; a module ignores parameters that it has not. The number of the first error, or 0. */
+static s64 load_modules(const char *parameters)
 {
     char path[] = "/modules/0";
 
@@ -56,7 +56,7 @@ static s64 load_modules(void)
 
         if (file < 0)
             return 0;
-        result = sys(finit_module, file, "", 0);
+        result = sys(finit_module, file, parameters, 0);
         sys(close, file);
         if (result < 0 && result != MODULE_EXISTS)
             return result;

@@ -4,6 +4,7 @@
 #include "types.h"
 
 enum {
+    SYS_eventfd2 = 19,
     SYS_ioctl = 29,
     SYS_mknodat = 33,
     SYS_mkdirat = 34,
@@ -81,6 +82,14 @@ struct kvm_irq_level {
 struct kvm_one_reg {
     u64 id, address;
 };
+struct kvm_ioeventfd {
+    u64 match, address;
+    u32 length;
+    s32 fd;
+    u32 flags;
+    u8 padding[36];
+};
+#define KVM_IOEVENTFD_MATCH 1
 struct kvm_vcpu_init {
     u32 target, features[7];
 };
@@ -114,6 +123,7 @@ struct kvm_run {
 #define KVM_CREATE_VCPU IO(0x41)
 #define KVM_SET_USER_MEMORY_REGION IOW(0x46, struct kvm_memory_region)
 #define KVM_IRQ_LINE IOW(0x61, struct kvm_irq_level)
+#define KVM_IOEVENTFD IOW(0x79, struct kvm_ioeventfd)
 #define KVM_RUN IO(0x80)
 #define KVM_SET_ONE_REG IOW(0xac, struct kvm_one_reg)
 #define KVM_ARM_VCPU_INIT IOW(0xae, struct kvm_vcpu_init)

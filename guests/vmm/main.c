@@ -130,6 +130,7 @@ int main(int count, char **arguments)
     }
     virtio_start(&vm);
     create_vm(&vm);
+    virtio_attach(&vm);
     print("vmm: %u vCPUs, %lu MiB, GICv%u%s, kernel %s\n", o->vcpus, o->megabytes, vm.gic, o->el2 ? o->e2h0 ? ", EL2 with E2H=0" : ", EL2" : "", o->kernel);
     uart_start(&vm);
     for (u32 i = 1; i < o->vcpus; i++)

@@ -95,32 +95,50 @@ u32 virtio_take(struct virtio_device *device, u32 index, struct segment *segment
     return 0;
 }
 
-void virtio_give(struct virtio_device *device, u32 index, u16 request, u32 written)
+void virtio_give_all(struct virtio_device *device, u32 index, const struct given *given, u32 count)
 {
     struct virtqueue *q = &device->queue[index];
     u16 *used = (u16 *)guest_memory(device->vm, q->device, 6 + 8 * (u64)q->size);
     const u16 *available = (const u16 *)guest_memory(device->vm, q->driver, 6 + 2 * (u64)q->size);
-    u32 entry[2] = { request, written };
 
+    /* Reset while the request was under way. */
+    if (!q->ready)
+        return;
     if (!used || !available || (q->device & 3)) {
         broken(device);
         return;
     }
-    memcpy(used + 2 + 4 * (used[1] % q->size), entry, sizeof(entry));
-    __atomic_store_n(&used[1], (u16)(used[1] + 1), __ATOMIC_RELEASE);
+    for (u32 i = 0; i < count; i++)
+        memcpy(used + 2 + 4 * ((u16)(used[1] + i) % q->size), &given[i], sizeof(given[i]));
+    __atomic_store_n(&used[1], (u16)(used[1] + count), __ATOMIC_RELEASE);
     /* A driver that is looking at the ring says so; it looks once more after it has taken that back. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!(__atomic_load_n(&available[0], __ATOMIC_RELAXED) & AVAIL_NO_INTERRUPT))
         interrupt(device, USED_BUFFER);
 }
 
-void virtio_silence(struct virtio_device *device, u32 index)
+void virtio_give(struct virtio_device *device, u32 index, u16 request, u32 written)
+{
+    virtio_give_all(device, index, &(struct given){ request, written }, 1);
+}
+
+void virtio_return(struct virtio_device *device, u32 index, u32 count)
+{
+    device->queue[index].next -= (u16)count;
+}
+
+bool virtio_listen(struct virtio_device *device, u32 index, bool wanted)
 {
     struct virtqueue *q = &device->queue[index];
     u16 *used = (u16 *)guest_memory(device->vm, q->device, 6 + 8 * (u64)q->size);
+    const u16 *ring = (const u16 *)guest_memory(device->vm, q->driver, 6 + 2 * (u64)q->size);
 
-    if (q->ready && used && !(q->device & 3))
-        __atomic_store_n(&used[0], USED_NO_NOTIFY, __ATOMIC_RELAXED);
+    if (!q->ready || !used || !ring || (q->device & 3) || (q->driver & 1))
+        return false;
+    __atomic_store_n(&used[0], wanted ? 0 : USED_NO_NOTIFY, __ATOMIC_RELAXED);
+    /* What was put into the ring before the driver could see it has not been told. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return __atomic_load_n(&ring[1], __ATOMIC_ACQUIRE) != q->next;
 }
 
 static void reset(struct virtio_device *device)
@@ -235,6 +253,22 @@ static void plug(struct vm *vm, u32 slot, struct virtio_device *device)
     device->vm = vm;
     device->slot = slot;
     vm->virtio[slot] = device;
+}
+
+/* Where KVM can, it takes what the VM writes to QUEUE_NOTIFY itself: the vCPU goes on in the VM at once. */
+void virtio_attach(const struct vm *vm)
+{
+    for (u32 slot = 0; slot < VIRTIO_SLOTS; slot++) {
+        const struct virtio_device *device = vm->virtio[slot];
+
+        if (device && device->kick) {
+            struct kvm_ioeventfd kick = {
+                .match = device->kicked, .address = VIRTIO_BASE + slot * VIRTIO_SIZE + QUEUE_NOTIFY, .length = 4, .fd = device->kick, .flags = KVM_IOEVENTFD_MATCH,
+            };
+
+            sys(ioctl, vm->fd, KVM_IOEVENTFD, &kick);
+        }
+    }
 }
 
 void virtio_start(struct vm *vm)

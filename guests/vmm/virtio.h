@@ -33,6 +33,10 @@ struct virtio_device {
     /* The driver has told queue `index` that something is there. */
     void (*notified)(struct virtio_device *device, u32 index);
 
+    /* An eventfd that is written when the driver tells queue `kicked`; 0 for none. */
+    s32 kick;
+    u32 kicked;
+
     struct vm *vm;
     u64 accepted;
     u32 device_page, driver_page, queue_select, status, interrupts;
@@ -43,11 +47,17 @@ struct virtio_device {
 u32 virtio_take(struct virtio_device *device, u32 index, struct segment *segments, u32 most, u16 *request);
 /* Gives it back with `written` bytes in its writable segments. */
 void virtio_give(struct virtio_device *device, u32 index, u16 request, u32 written);
+struct given {
+    u32 request, written;
+};
+/* Several at once: none of them is seen before the others. */
+void virtio_give_all(struct virtio_device *device, u32 index, const struct given *given, u32 count);
+/* The last `count` that were taken have not been used and come again. */
+void virtio_return(struct virtio_device *device, u32 index, u32 count);
 /* Whether the driver runs. */
 bool virtio_running(const struct virtio_device *device);
-
-/* The driver need not say that there is something in this queue. */
-void virtio_silence(struct virtio_device *device, u32 index);
+/* Whether the driver is to say that there is something in this queue; returns whether there is something now. */
+bool virtio_listen(struct virtio_device *device, u32 index, bool wanted);
 
 struct virtio_device *block_device(struct vm *vm, const char *file);
 struct virtio_device *console_device(struct vm *vm);

@@ -86,6 +86,7 @@ void print_kvm_statistics(const struct vcpu *vcpu);
 
 /* virtio.c: false if there is no device. */
 void virtio_start(struct vm *vm);
+void virtio_attach(const struct vm *vm);
 bool virtio_read(const struct vm *vm, u64 address, u64 *value, u32 size);
 bool virtio_write(const struct vm *vm, u64 address, u64 value);
 /* virtio-console.c: false if input is not for it. */
