@@ -22,17 +22,17 @@ const FIRST_MARKER = 16
 const PHASE = { begin: 1, end: 2 } as const
 
 /** What the paper ran (neve-paper.md 2.2), and what is run here; words of the command line of `guests/apps`. */
-export const PARAMETERS: Readonly<Record<App, { readonly words: string, readonly here: string, readonly paper: string }>> = {
-  hackbench: { words: 'hackbench=2,4,40', here: '2 groups of 4 senders and 4 receivers, 40 loops, Unix sockets', paper: '100 groups of 20 and 20, 500 loops' },
-  tcp_rr: { words: 'tcp_rr=20,1', here: '20 transactions of 1 byte each way', paper: 'netperf TCP_RR, 1 byte each way, 10 s' },
-  tcp_stream: { words: 'tcp_stream=64', here: '64 KiB from the client', paper: 'netperf TCP_STREAM, 10 s' },
-  tcp_maerts: { words: 'tcp_maerts=64', here: '64 KiB to the client', paper: 'netperf TCP_MAERTS, 10 s' },
-  memcached: { words: 'memcached=8,10', here: '8 connections with 10 requests each, a SET and ten GETs of 32 bytes, a server of our own with one thread', paper: 'memtier_benchmark: 200 connections with 10,000 requests each, the same mixture' },
-  kernbench: { words: 'kernbench=12,2,512', here: '12 files of 512 lines by a compiler of our own, 2 at a time', paper: 'Linux 3.17, allnoconfig, make -j' },
+export const PARAMETERS: Readonly<Record<App, { readonly words: string, readonly here: string, readonly paper: string, /** What a run consists of. */ readonly unit: string, readonly units: number }>> = {
+  hackbench: { words: 'hackbench=2,4,40', here: '2 groups of 4 senders and 4 receivers, 40 loops, Unix sockets', paper: '100 groups of 20 and 20, 500 loops', unit: 'message of 100 bytes', units: 1280 },
+  tcp_rr: { words: 'tcp_rr=20,1', here: '20 transactions of 1 byte each way', paper: 'netperf TCP_RR, 1 byte each way, 10 s', unit: 'transaction', units: 20 },
+  tcp_stream: { words: 'tcp_stream=64', here: '64 KiB from the client', paper: 'netperf TCP_STREAM, 10 s', unit: 'KiB', units: 64 },
+  tcp_maerts: { words: 'tcp_maerts=64', here: '64 KiB to the client', paper: 'netperf TCP_MAERTS, 10 s', unit: 'KiB', units: 64 },
+  memcached: { words: 'memcached=32,4', here: '32 connections with 4 requests each, a SET and ten GETs of 32 bytes, a server of our own with one thread', paper: 'memtier_benchmark: 200 connections with 10,000 requests each, the same mixture', unit: 'request', units: 128 },
+  kernbench: { words: 'kernbench=12,2,512', here: '12 files of 512 lines by a compiler of our own, 2 at a time', paper: 'Linux 3.17, allnoconfig, make -j', unit: 'file', units: 12 },
 }
 
 /** Runs of each load that are measured, after one that is not: how two CPUs share a short load is partly chance. */
-const REPEAT = 8, NETWORK_REPEAT = 2
+const REPEAT = 4, NETWORK_REPEAT = 2
 const LOCAL: ReadonlySet<App> = new Set(['hackbench', 'kernbench'])
 const wordsOf = (local: boolean): string => `repeat=${local ? REPEAT : NETWORK_REPEAT} ${APPS.filter(app => LOCAL.has(app) === local).map(app => PARAMETERS[app].words).join(' ')}`
 
@@ -50,7 +50,7 @@ export interface AppSelection {
 }
 
 /** Native and VM are what the others are compared with: always there. */
-export function appConfigurations({ arch = ['v8.3', 'v8.4'], guest, gic }: AppSelection): AppConfiguration[] {
+export function appConfigurations({ arch = ['v8.3', 'neve', 'v8.4'], guest, gic }: AppSelection): AppConfiguration[] {
   const guests = (['nvhe', 'vhe'] as const).filter(each => guest === undefined || each === guest)
   return [
     { system: 'native', arch: 'v8.4', guest: null, gic }, { system: 'vm', arch: 'v8.4', guest: null, gic },
@@ -218,4 +218,14 @@ export function appRows(measured: readonly { readonly configuration: AppConfigur
     const base = native.find(({ app }) => app === result.app)!.cycles
     return { ...result, configuration, overhead: Math.round(result.cycles / base * 1000) / 1000 }
   }))
+}
+
+/** Of the exits of one unit (a transaction, a request): the VM's own, and those of the guest hypervisor by what they are. */
+export interface UnitExits { readonly vm: number, readonly registers: number, readonly switches: number, readonly gic: number, readonly devices: number, readonly waiting: number }
+
+export function exitsPerUnit({ app, exits }: Pick<AppResult, 'app' | 'exits'>): UnitExits {
+  const of = (wanted: (exit: AppExits) => boolean): number => exits.reduce((sum, exit) => wanted(exit) ? sum + exit.count : sum, 0) / PARAMETERS[app].units
+  const kind = ({ level, reason }: AppExits): keyof UnitExits => level === 'L2' || level === 'vm' ? 'vm' : reason === 'ERET' || reason === 'HVC' || reason === 'SMC' ? 'switches'
+    : /^GIC/.test(reason) ? 'gic' : reason.startsWith('MMIO') ? 'devices' : /^(?:IRQ|FIQ|WF)/.test(reason) ? 'waiting' : 'registers'
+  return { vm: of(exit => kind(exit) === 'vm'), registers: of(exit => kind(exit) === 'registers'), switches: of(exit => kind(exit) === 'switches'), gic: of(exit => kind(exit) === 'gic'), devices: of(exit => kind(exit) === 'devices'), waiting: of(exit => kind(exit) === 'waiting') }
 }

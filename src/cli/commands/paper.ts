@@ -6,7 +6,7 @@ import type { ProfileName } from '../../arch/features.ts'
 import type { GicVersion } from '../../arch/gic.ts'
 import type { ExecutedReport } from '../../hypervisor/paravirt/page-rewriter.ts'
 import { unwrapImage } from '../../arch/image/compressed.ts'
-import { APPS_MEMORY, appConfigurationName, appConfigurations, appRows, measureApps, PARAMETERS } from '../../lab/apps.ts'
+import { APPS_MEMORY, appConfigurationName, appConfigurations, appRows, measureApps, PARAMETERS, type AppConfiguration, type AppMeasurement } from '../../lab/apps.ts'
 import { BENCHMARKS, type Benchmark } from '../../lab/benchmarks.ts'
 import { neve2017 } from '../../lab/cost-models.ts'
 import { measure } from '../../lab/experiment.ts'
@@ -14,7 +14,7 @@ import { checkHypervisor, LINUX_MEMORY, LINUX_QUIET, type LinuxHypervisor } from
 import { benchmarksOf, configurationName, configurations, rowsOf, x86Rows, type Configuration, type GuestKind, type PaperRow, type PaperSelection, type ParavirtForm } from '../../lab/paper.ts'
 import { isDebianName } from '../debian/name.ts'
 import { decompress } from '../decompress.ts'
-import { appChart, appTables } from '../apps-output.ts'
+import { appChart, appLine, appTables } from '../apps-output.ts'
 import { loadApps, loadGuests, loadVmm } from '../guest-images.ts'
 import { gicVersion, inputFile, oneOf, profileName, profileNames } from '../options.ts'
 import { createProgress } from '../progress.ts'
@@ -80,11 +80,13 @@ async function applications(flags: Flags): Promise<void> {
   if (flags.svg !== undefined) writeOutput('--svg', flags.svg, '')
   const modules = initrd === undefined ? [] : (await import('../debian/network-modules.ts')).networkModules(kernel, initrd)
   const images = { kernel: image, vmm: loadVmm(), apps, modules, ...(supplied === undefined ? {} : { supplied }) }, progress = createProgress()
-  const measured = appConfigurations({ arch: flags.arch, guest: flags.guest, gic: flags.gic }).map(configuration => {
+  const measured: { readonly configuration: AppConfiguration, readonly measurement: AppMeasurement }[] = []
+  for (const configuration of appConfigurations({ arch: flags.arch, guest: flags.guest, gic: flags.gic })) {
     progress.update(`running ${appConfigurationName(configuration)}`)
-    return { configuration, measurement: measureApps(configuration, images) }
-  })
-  progress.clear()
+    measured.push({ configuration, measurement: measureApps(configuration, images) })
+    progress.clear()
+    process.stderr.write(`${appLine(appRows(measured).filter(row => row.configuration === configuration))}\n`)
+  }
   for (const { configuration, measurement: { printed } } of measured) {
     if (printed.join('\n') !== measured[0]!.measurement.printed.join('\n')) throw new Error(`${appConfigurationName(configuration)} printed other results than native:\n${printed.join('\n')}`)
   }
