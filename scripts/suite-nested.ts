@@ -6,6 +6,7 @@
  *   npm run suite -- nested --sample TEXT [--most N]   a sample in which every pair of values occurs, or its first N, chosen by TEXT (a commit)
  *   npm run suite -- nested --only "6.12 VHE v8.4 shell 4"  the row of this name (or several, separated by commas)
  *   npm run suite -- nested --depth 3 [--bare] [--svg FILE]    what one operation costs in the deepest VM, by depth from 1 (without L0: of this depth alone)
+ *   npm run suite -- nested --depth 2 --bare --why hypercall      the traps of one operation at this depth alone, in order
  *   npm run suite -- nested --identification                     ID registers as an L1 with EL2 reads them, below our L0 and below Debian's 7.x in its place
  *   npm run suite -- nested --list                     names of the rows, none is run
  *
@@ -15,7 +16,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { measureDepth } from './nested/depth.ts'
+import { BENCHMARKS } from '../src/lab/benchmarks.ts'
+import { measureDepth, whyDepth } from './nested/depth.ts'
 import type { Depth } from './nested/depth.ts'
 import { DEPTH_HEADER, depthChart, depthRow } from './nested/depth-output.ts'
 import { identificationTable } from './nested/identification.ts'
@@ -28,7 +30,7 @@ import { pairwiseSample } from './pairwise.ts'
 const { values } = parseArgs({
   options: {
     l1: { type: 'string' }, mode: { type: 'string' }, arch: { type: 'string' }, below: { type: 'string' }, bare: { type: 'boolean', default: false }, sample: { type: 'string' }, most: { type: 'string', default: '1000' },
-    list: { type: 'boolean', default: false }, log: { type: 'string' }, gic: { type: 'string' }, only: { type: 'string' }, watch: { type: 'boolean', default: false }, depth: { type: 'string' }, identification: { type: 'boolean', default: false }, svg: { type: 'string' }, json: { type: 'boolean', default: false }, 'no-translate': { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false }, log: { type: 'string' }, gic: { type: 'string' }, only: { type: 'string' }, watch: { type: 'boolean', default: false }, depth: { type: 'string' }, why: { type: 'string' }, identification: { type: 'boolean', default: false }, svg: { type: 'string' }, json: { type: 'boolean', default: false }, 'no-translate': { type: 'boolean', default: false },
   },
 })
 
@@ -53,6 +55,16 @@ if (values.depth !== undefined) {
   if (!(most >= 1 && most <= 6 && Number.isInteger(most))) {
     process.stderr.write(`suite nested: --depth ${values.depth}: it is a number from 1 to 6\n`)
     process.exit(2)
+  }
+  const why = BENCHMARKS.find(each => each === values.why)
+  if (values.why !== undefined && why === undefined) {
+    process.stderr.write(`suite nested: --why ${values.why}: there are ${BENCHMARKS.join(', ')}\n`)
+    process.exit(2)
+  }
+  if (why !== undefined) {
+    const lines = await whyDepth(await measureDepth(most, values.bare), why)
+    process.stdout.write(values.json ? `${JSON.stringify(lines)}\n` : `| # | EL | what | function | done |\n|---|---|---|---|---|\n${lines.map(({ el, register, direction, symbol, pc, action }, i) => `| ${i + 1} | ${el} | ${register}${direction === null ? '' : ` ${direction}`} | ${symbol ?? pc} | ${action} |\n`).join('')}`)
+    process.exit(0)
   }
   const depths: Depth[] = []
   if (!values.json) process.stdout.write(DEPTH_HEADER)

@@ -6,10 +6,12 @@
 import { BENCHMARKS } from '../../src/lab/benchmarks.ts'
 import type { Benchmark } from '../../src/lab/benchmarks.ts'
 import { LINUX_QUIET } from '../../src/lab/linux.ts'
-import { OperationCollector } from '../../src/lab/operations.ts'
-import type { Operation, Summary } from '../../src/lab/operations.ts'
+import { isFromSystemInstruction } from '../../src/arch/esr.ts'
+import { kernelSymbols } from '../../src/lab/kernel-symbols.ts'
+import { OperationCollector, whyLines } from '../../src/lab/operations.ts'
+import type { Summary, WhyLine } from '../../src/lab/operations.ts'
 import type { TraceEvent } from '../../src/trace/event.ts'
-import { benchGuest, hypervisor, hypervisorGuest } from './levels.ts'
+import { benchGuest, hypervisor, hypervisorGuest, kernel } from './levels.ts'
 import { buildMachine } from './machine.ts'
 import type { Boot } from './machine.ts'
 
@@ -70,9 +72,12 @@ export async function measureDepth(depth: number, bare: boolean, look?: (text: s
   return { depth, bare, summaries, instructions: machine.instructions, traps, seconds: (user + system) / 1e6 }
 }
 
-/** Traps of one operation by what was trapped. */
-export function trapsBy({ traps }: Operation, name: (trap: Operation['traps'][number]) => string): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const trap of traps) counts.set(name(trap), (counts.get(name(trap)) ?? 0) + 1)
-  return counts
+/** The traps of one operation with the commonest number of them, in order, with the functions of the outermost guest hypervisor. */
+export async function whyDepth({ summaries }: Depth, benchmark: Benchmark): Promise<WhyLine[]> {
+  const operation = summaries[benchmark]?.typical
+  if (operation === undefined) return []
+  // What a Linux executed at EL1: system instructions, by which its place is found.
+  const trapped = operation.traps.filter(({ exception }) => exception.from === 1 && exception.type === 'sync' && isFromSystemInstruction(exception.syndrome)).map(({ exception }) => exception.pc)
+  const symbolAt = kernelSymbols((await kernel(KERNEL)).image, trapped)
+  return whyLines(operation, pc => symbolAt(pc))
 }

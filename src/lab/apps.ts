@@ -226,6 +226,6 @@ export interface UnitExits { readonly vm: number, readonly registers: number, re
 export function exitsPerUnit({ app, exits }: Pick<AppResult, 'app' | 'exits'>): UnitExits {
   const of = (wanted: (exit: AppExits) => boolean): number => exits.reduce((sum, exit) => wanted(exit) ? sum + exit.count : sum, 0) / PARAMETERS[app].units
   const kind = ({ level, reason }: AppExits): keyof UnitExits => level === 'L2' || level === 'vm' ? 'vm' : reason === 'ERET' || reason === 'HVC' || reason === 'SMC' ? 'switches'
-    : /^GIC/.test(reason) ? 'gic' : reason.startsWith('MMIO') ? 'devices' : /^(?:IRQ|FIQ|WF)/.test(reason) ? 'waiting' : 'registers'
+    : reason.startsWith('GIC') ? 'gic' : reason.startsWith('MMIO') ? 'devices' : /^(?:IRQ|FIQ|WF)/.test(reason) ? 'waiting' : 'registers'
   return { vm: of(exit => kind(exit) === 'vm'), registers: of(exit => kind(exit) === 'registers'), switches: of(exit => kind(exit) === 'switches'), gic: of(exit => kind(exit) === 'gic'), devices: of(exit => kind(exit) === 'devices'), waiting: of(exit => kind(exit) === 'waiting') }
 }

@@ -22,7 +22,7 @@ test('counts exceptions to EL2 between the markers, on every PE, and leaves the 
   expect(summary).toMatchObject({ operations: 2, traps: 2, cycles: 50 })
   expect(whyLines(summary.typical!, pc => pc === 4n ? 'vcpu_run' : undefined)).toEqual([
     { el: 1, pc: '0x4', symbol: 'vcpu_run', register: 'HCR_EL2', direction: 'read', action: 'emulate' },
-    { el: 1, pc: '0x6', symbol: null, register: 'EC 0x16', direction: null, action: 'taken by software at EL2' },
+    { el: 1, pc: '0x6', symbol: null, register: 'HVC64', direction: null, action: 'taken by software at EL2' },
   ])
   expect(collector.summary('virtualIpi', 0)).toBeUndefined()
 })

@@ -2,8 +2,8 @@
  * Cuts a machine's event stream into the operations that `guests/bench` marks: for each one the exceptions taken to EL2 on any PE
  * between its two markers, what L0 did with each, and the cycles that passed on the marking PE.
  */
-import { ecOf } from '../arch/esr.ts'
 import type { ExceptionEvent, ExitEvent, TraceEvent } from '../trace/event.ts'
+import { describeException } from '../trace/timeline.ts'
 import { parseMarker, PHASE, type Benchmark } from './benchmarks.ts'
 
 /** One exception to EL2 with what L0 made of it (absent when real software runs at EL2). */
@@ -93,12 +93,15 @@ export interface WhyLine {
 }
 
 export function whyLines(operation: Operation, symbolAt: (pc: bigint, level: ExitEvent['level'] | undefined) => string | undefined): WhyLine[] {
-  return operation.traps.map(({ exception, exit }) => ({
-    el: exception.from,
-    pc: `0x${exception.pc.toString(16)}`,
-    symbol: symbolAt(exception.pc, exit?.level) ?? null,
-    register: exit?.subject ?? (exception.type === 'sync' ? `EC 0x${ecOf(exception.syndrome).toString(16)}` : exception.type.toUpperCase()),
-    direction: exit?.direction ?? null,
-    action: exit?.action ?? 'taken by software at EL2',
-  }))
+  return operation.traps.map(({ exception, exit }) => {
+    const { subject, direction } = exit ?? describeException(exception)
+    return {
+      el: exception.from,
+      pc: `0x${exception.pc.toString(16)}`,
+      symbol: symbolAt(exception.pc, exit?.level) ?? null,
+      register: subject,
+      direction,
+      action: exit?.action ?? 'taken by software at EL2',
+    }
+  })
 }
