@@ -23,7 +23,8 @@ export async function runQemu(argv: readonly string[], version: string): Promise
     process.stdout.write(answerTo(c.answer, version))
     return EXIT.done
   }
-  for (const warning of c.warnings) say(warning)
+  // QEMU's word for them: runners that take any other line on stderr for QEMU's failure look for it.
+  for (const warning of c.warnings) say(`warning: ${warning}`)
   if (c.pidfile !== undefined) writeFileSync(c.pidfile, `${process.pid}\n`)
   const started = await openStarted(c), flash = flashImages(c)
   if (started.image === undefined && started.entry === undefined && flash[0] === undefined && c.dumpdtb === undefined) throw new BadInput('qemu', 'nothing to start: give -kernel, -bios, a -pflash or -device loader,cpu-num=0')
