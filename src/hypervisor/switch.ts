@@ -14,6 +14,7 @@ import { vtcr, vttbr } from './stage2.ts'
 import { CNTHCTL, CPTR, HCR, MDCR, trapControls, writeFineGrainedTraps } from './traps.ts'
 import type { TrapControls } from './traps.ts'
 import type { Vcpu } from './vcpu.ts'
+import { showBreakpoints } from './debug-registers.ts'
 import { showOsLock } from './os-lock.ts'
 import { SHADOW_COPIES } from './nested/virtual-el2.ts'
 import { interfaceInUse } from './vgic.ts'
@@ -88,6 +89,7 @@ const trapsOn = step('activate traps', (vcpu, host) => {
   pe.fpTrapped = pe.fpOwner !== vcpu
   host.msr(SLOT.CPTR_EL2, pe.fpTrapped ? now.cptr | CPTR.TFP : now.cptr)
   showOsLock(host, vcpu)
+  showBreakpoints(host, vcpu)
   writeFineGrainedTraps(host, vcpu)
 })
 const trapsOff = step('deactivate traps', (_, host) => {

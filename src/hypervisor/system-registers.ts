@@ -1,8 +1,9 @@
 /** Trapped system register accesses and instructions of a VM at EL0 and EL1 (also below virtual EL2, where L1 did not ask for the trap). */
 import { parseSystemRegister, syndrome } from '../arch/esr.ts'
-import { resolve, rowByKey, SLOT } from '../sysreg/index.ts'
+import { resolve, rowByKey, sanitise, SLOT } from '../sysreg/index.ts'
 import type { Row } from '../sysreg/index.ts'
 import type { Core } from './core.ts'
+import { debugWritten } from './debug-registers.ts'
 import type { Exit } from './exit.ts'
 import { injectHere, injectUndefined } from './inject.ts'
 import { EMULATED, IGNORED, nextInstruction } from './outcome.ts'
@@ -56,5 +57,8 @@ function writeRegister(vcpu: Vcpu, row: Row, value: bigint): void {
   if (timerRegister(slot) !== undefined) vcpu.timers.write(vcpu.pe.host, slot, value)
   else if (slot === SLOT.OSLAR_EL1) writeOsLock(vcpu, value)
   else if (SWITCHED.has(slot)) vcpu.writeEL1(slot, value)
-  else if (slot >= 0 && !writeClaim(vcpu, slot, value)) vcpu.virtual.u64[slot] = value
+  else if (slot >= 0 && !writeClaim(vcpu, slot, value)) {
+    vcpu.virtual.u64[slot] = sanitise(row, value, vcpu.controls, vcpu.virtual.u64[slot])
+    debugWritten(vcpu, slot)
+  }
 }

@@ -3,6 +3,7 @@
  * Linux 4.10's HCR_GUEST_FLAGS, plus the bits of nested virtualization (nested-arch.md c.1).
  */
 import { SLOT } from '../sysreg/index.ts'
+import { FINE_GRAINED } from './debug-registers.ts'
 import type { Host } from './host.ts'
 import type { Vcpu } from './vcpu.ts'
 
@@ -62,7 +63,7 @@ export function trapControls(vcpu: Vcpu, into: TrapControls): void {
       into.hcr |= HCR.NV2
       // CPACR_EL1 means CPTR_EL2 for a VHE L1, and has no room for TCPAC and TAM without FEAT_NV2p1.
       if (nested.e2h) into.cptr |= CPTR.TCPAC
-      into.mdcr &= ~MDCR.TDA
+      if (vcpu.pe.host.features.has('FEAT_FGT')) into.mdcr &= ~MDCR.TDA
     }
     return
   }
@@ -82,7 +83,7 @@ export function trapControls(vcpu: Vcpu, into: TrapControls): void {
   if (pauth !== 0n) into.hcr &= hcr | ~POINTER_AUTHENTICATION
   const e2h = (hcr & HCR.E2H) !== 0n && features.has('FEAT_VHE')
   into.cptr |= cptrOfL1(nested.get(SLOT.CPTR_EL2), e2h)
-  if (redirects) into.mdcr &= ~MDCR.TDA
+  if (redirects && vcpu.pe.host.features.has('FEAT_FGT')) into.mdcr &= ~MDCR.TDA
   into.mdcr |= nested.get(SLOT.MDCR_EL2) & (MDCR.TPMCR | MDCR.TPM | MDCR.TDE | MDCR.TDA | MDCR.TDOSA | MDCR.TDRA)
   const cnthctl = nested.get(SLOT.CNTHCTL_EL2)
   if ((cnthctl & (e2h ? CNTHCTL.EL1PCTEN << CNTHCTL_E2H_SHIFT : CNTHCTL.EL1PCTEN)) === 0n) into.cnthctl &= ~CNTHCTL.EL1PCTEN
@@ -102,12 +103,17 @@ export function hasVirtualInterrupts(vcpu: Vcpu): boolean {
 }
 
 const FGT = [SLOT.HFGRTR_EL2, SLOT.HFGWTR_EL2, SLOT.HFGITR_EL2, SLOT.HDFGRTR_EL2, SLOT.HDFGWTR_EL2] as const
+const DEBUG_FGT = new Set<number>([SLOT.HDFGRTR_EL2, SLOT.HDFGWTR_EL2])
 
-/** FEAT_FGT: L1's fine-grained traps while software below virtual EL2 runs, none otherwise. */
+/**
+ * FEAT_FGT: L1's fine-grained traps while software below virtual EL2 runs. At virtual EL2 with FEAT_NV2, where MDSCR_EL1 is in the page and MDCR_EL2.TDA cannot be set for it,
+ * breakpoints and watchpoints trap by these: they do so below, too, so that the registers are not written at each switch.
+ */
 export function writeFineGrainedTraps(host: Host, vcpu: Vcpu): void {
   const { written } = vcpu.pe
   for (const slot of FGT) {
-    const value = vcpu.isNested ? vcpu.nested!.get(slot) : 0n
+    let value = vcpu.isNested ? vcpu.nested!.get(slot) : 0n
+    if (vcpu.nested?.pageKind === 'NV2' && DEBUG_FGT.has(slot) && host.features.has('FEAT_FGT')) value |= FINE_GRAINED
     if (written.u64[slot] === value) continue
     host.msr(slot, value)
     written.u64[slot] = value

@@ -6,7 +6,7 @@
  * runs at virtual EL2. `active` is the one in use: it decides which values a world switch moves.
  */
 import type { EL } from '../arch/el.ts'
-import { elOf, MODE } from '../arch/pstate.ts'
+import { elOf, MODE, PSTATE } from '../arch/pstate.ts'
 import { createRegisterFile } from '../arch/register-file.ts'
 import { choice, FLAG, memory, objectOf, record, REGISTERS, restoreFields, saveFields, WORD32, WORD64 } from '../arch/saved-state.ts'
 import type { Fields, Saved } from '../arch/saved-state.ts'
@@ -137,7 +137,11 @@ export class Vcpu {
     else this.x[n] = value
   }
 
-  nextInstruction(): void { this.pc = BigInt.asUintN(64, this.pc + 4n) }
+  /** An instruction that L0 has executed in its place; one that was stepped has been, and the step's exception comes next (PSTATE.SS). */
+  nextInstruction(): void {
+    this.pc = BigInt.asUintN(64, this.pc + 4n)
+    this.pstate &= ~PSTATE.SS
+  }
 }
 
 /** M of the hardware for a virtual PSTATE: virtual EL2 runs at EL1 with the same choice of stack pointer. */

@@ -6,6 +6,7 @@ import { syndrome } from '../../arch/esr.ts'
 import { resolve, sanitise, SLOT } from '../../sysreg/index.ts'
 import type { Row } from '../../sysreg/index.ts'
 import type { Core } from '../core.ts'
+import { debugWritten } from '../debug-registers.ts'
 import type { Exit } from '../exit.ts'
 import { injectExternalAbort, injectHere, injectUndefined } from '../inject.ts'
 import { EMULATED, IGNORED, nextInstruction } from '../outcome.ts'
@@ -95,6 +96,7 @@ function writeVirtual(core: Core, vcpu: Vcpu, row: Row, written: bigint): Outcom
     return EMULATED
   }
   nested.set(slot, value)
+  debugWritten(vcpu, slot)
   switch (slot) {
     case SLOT.HCR_EL2:
       if (!nested.settled) {
