@@ -8,7 +8,7 @@ export const FEATURES = [
   'FEAT_VHE', 'FEAT_LSE', 'FEAT_PAN', 'FEAT_VMID16', 'FEAT_RDM', 'FEAT_HAFDBS',
   'FEAT_UAO', 'FEAT_PAN2', 'FEAT_DPB', 'FEAT_PAuth', 'FEAT_JSCVT', 'FEAT_FCMA', 'FEAT_LRCPC', 'FEAT_CCIDX', 'FEAT_NV',
   'FEAT_NEVE',
-  'FEAT_NV2', 'FEAT_FlagM', 'FEAT_LRCPC2', 'FEAT_LSE2', 'FEAT_TTL', 'FEAT_TLBIOS', 'FEAT_TLBIRANGE', 'FEAT_S2FWB', 'FEAT_DotProd',
+  'FEAT_NV2', 'FEAT_FlagM', 'FEAT_LRCPC2', 'FEAT_LSE2', 'FEAT_TTL', 'FEAT_TLBIOS', 'FEAT_TLBIRANGE', 'FEAT_S2FWB', 'FEAT_DotProd', 'FEAT_IDST',
   'FEAT_FGT', 'FEAT_ECV', 'FEAT_CSV3', 'FEAT_E0PD', 'FEAT_EVT',
 ] as const
 /** `FEAT_NEVE` is this project's name for the SOSP'17 proposal; it has no ID register bit. */
@@ -34,7 +34,7 @@ const PROFILES: Readonly<Record<ProfileName, readonly Feature[]>> = {
   // The paper's page in place of plain NV: HCR_EL2.NV exists, and traps what the page does not hold.
   neve: [...V8_3, 'FEAT_NEVE'],
   'v8.4': [...V8_3, 'FEAT_NV2', 'FEAT_FlagM', 'FEAT_LRCPC2', 'FEAT_LSE2', 'FEAT_TTL', 'FEAT_TLBIOS', 'FEAT_TLBIRANGE', 'FEAT_S2FWB',
-    'FEAT_DotProd', 'FEAT_FGT', 'FEAT_ECV', 'FEAT_CSV3', 'FEAT_E0PD', 'FEAT_EVT'],
+    'FEAT_DotProd', 'FEAT_IDST', 'FEAT_FGT', 'FEAT_ECV', 'FEAT_CSV3', 'FEAT_E0PD', 'FEAT_EVT'],
 }
 
 /** A feature that cannot exist without another one: hiding the second hides the first. */

@@ -2,7 +2,7 @@
  * Remembers what sysreg.resolve said, as long as no register that a decision depends on has been written. `resolve` is pure: the same
  * encoding, direction, EL and controls give the same answer.
  */
-import { ROWS, SLOT, resolve, rowByKey, rowByName } from '../sysreg/index.ts'
+import { ROWS, SLOT, resolve, resolveUnallocated, rowByKey, rowByName } from '../sysreg/index.ts'
 import type { Controls, Resolution } from '../sysreg/index.ts'
 import type { EL } from '../arch/el.ts'
 
@@ -36,7 +36,10 @@ export class Resolutions {
     // Bits 20:5 are the encoding, bit 21 the direction.
     const key = ((word >>> 5) & 0x1_ffff) << 2 | el
     let resolution = known.get(key)
-    if (resolution === undefined) known.set(key, resolution = resolve(rowByKey((word >>> 5) & 0xffff), (word & READ) !== 0 ? 'read' : 'write', el, controls))
+    if (resolution === undefined) {
+      const encoding = (word >>> 5) & 0xffff, row = rowByKey(encoding), direction = (word & READ) !== 0 ? 'read' : 'write'
+      known.set(key, resolution = row === undefined ? resolveUnallocated(encoding, direction, el, controls) : resolve(row, direction, el, controls))
+    }
     return resolution
   }
 

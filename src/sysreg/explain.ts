@@ -11,7 +11,7 @@ import { CONTEXT, describeContext, parseWhen } from './controls.ts'
 import type { Controls } from './controls.ts'
 import { fieldMask } from './fields.ts'
 import { INSTRUCTION_RULES, brkTarget, eretTrap, fpTrap, hvcAvailability, pauthTrap, smcTrap, svcTarget, wfxTrap } from './instruction-traps.ts'
-import { compiledFor, conclude, contextOf, fieldsOf, neededEL, nvReaches, unavailable } from './resolve.ts'
+import { compiledFor, conclude, contextOf, fieldsOf, neededEL, nvReaches, resolveUnallocated, routed, unavailable } from './resolve.ts'
 import type { Compiled, Resolution } from './resolve.ts'
 import type { Row } from './row.ts'
 import { controlsIn, situationAt } from './situations.ts'
@@ -96,7 +96,7 @@ export function explainAccess(row: Row, direction: Direction, el: EL, controls: 
   }
   const write = direction === 'write', needed = neededEL(row, write)
   steps.push(`${row.name} is ${encodingText(row)}${row.aliasOf ? `, the host's name for ${row.aliasOf}` : ''}.`)
-  const conclusion = conclude(row, direction, el, context, compiled.has)
+  const conclusion = routed(conclude(row, direction, el, context, compiled.has), context)
   if (unavailable(row, direction, compiled.has) !== undefined) return finish(conclusion)
   steps.push(`It can be ${row.kind === 'instruction' ? 'executed' : write ? 'written' : 'read'} from EL${needed} on${needed === 3 ? ', which this machine does not have' : ''}; the PE is at EL${el} and ${describeContext(context)}.`)
   if (el < needed && !(nvReaches(row, el, write) && (context & CONTEXT.NV) !== 0)) return finish(conclusion)
@@ -188,8 +188,8 @@ export function explain(text: string, options: ExplainOptions): Explanation | st
   const controls = controlsIn(situation, profile, options.gicVersion ?? 3)
   if (parsed.kind === 'access') return explainAccess(parsed.row, parsed.direction, situation.el, controls)
   if (parsed.kind === 'unallocated') {
-    const resolution: Resolution = { kind: 'undefined', rule: 'nothing is allocated at this encoding' }
-    return { steps: ['Nothing is allocated at this encoding.', 'Result: UNDEFINED.'], resolution }
+    const resolution = resolveUnallocated(parsed.key, parsed.direction, situation.el, controls)
+    return { steps: ['Nothing is allocated at this encoding.', conclusionText(resolution, undefined, parsed.direction)], resolution }
   }
   return explainInstruction(parsed.name, situation.el, controls)
 }

@@ -74,7 +74,7 @@ export function identificationValues({ features, gicVersion, el2 }: Identificati
     ID_AA64MMFR0_EL1: fields([0, 5], [4, 2], [20, 1], [56, withEL2(has('FEAT_FGT'))], [60, has('FEAT_ECV', 2)]),
     // ECBHB: branch history of a lower EL never matters here.
     ID_AA64MMFR1_EL1: fields([0, has('FEAT_HAFDBS', 2)], [4, withEL2(has('FEAT_VMID16', 2))], [8, withEL2(has('FEAT_VHE'))], [20, most(has('FEAT_PAN'), has('FEAT_PAN2', 2))], [60, 1]),
-    ID_AA64MMFR2_EL1: fields([4, has('FEAT_UAO')], [20, has('FEAT_CCIDX')], [24, withEL2(most(has('FEAT_NV'), has('FEAT_NV2', 2)))], [32, has('FEAT_LSE2')], [40, withEL2(has('FEAT_S2FWB'))],
+    ID_AA64MMFR2_EL1: fields([4, has('FEAT_UAO')], [20, has('FEAT_CCIDX')], [24, withEL2(most(has('FEAT_NV'), has('FEAT_NV2', 2)))], [32, has('FEAT_LSE2')], [36, has('FEAT_IDST')], [40, withEL2(has('FEAT_S2FWB'))],
       [48, has('FEAT_TTL')], [56, withEL2(has('FEAT_EVT', 2))], [60, has('FEAT_E0PD')]),
   }
 }

@@ -7,7 +7,7 @@ export {
 } from './instruction-traps.ts'
 export { resetValues } from './reset.ts'
 export type { ResetOptions } from './reset.ts'
-export { masksOfRow, resolve, sanitise } from './resolve.ts'
+export { masksOfRow, resolve, resolveUnallocated, sanitise } from './resolve.ts'
 export type { Resolution } from './resolve.ts'
 export type { Access, Effect, Field, NeveClass, Row, RowFeature } from './row.ts'
 export { BREAKPOINTS, WATCHPOINTS } from './rows/debug.ts'

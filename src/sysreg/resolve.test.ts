@@ -9,7 +9,7 @@ import type { Controls } from './controls.ts'
 import { fieldMask } from './fields.ts'
 import { cellOf } from './matrix.ts'
 import { resetValues } from './reset.ts'
-import { resolve, sanitise } from './resolve.ts'
+import { resolve, resolveUnallocated, sanitise } from './resolve.ts'
 import { ROWS, SLOT, SLOTS, rowByKey, rowByName } from './table.ts'
 import type { RegisterName } from './table.ts'
 
@@ -207,4 +207,14 @@ test('sanitise keeps read-only bits, forces RES1, drops RES0 and bits of missing
   expect(sanitise(rowByName('SCTLR_EL1')!, 0n, of('v8.1'))).toBe(0x3050_0800n)
   expect(sanitise(rowByName('TPIDR_EL1')!, all, of('v8.0'))).toBe(all)
   expect(SLOT.SCTLR_EL12).toBe(SLOT.SCTLR_EL1)
+})
+
+test('FEAT_IDST: identification registers trap at EL0, to EL2 under TGE; without it they are UNDEFINED', () => {
+  check('v8.4', 0, '', { 'MIDR_EL1 ID_AA64PFR0_EL1 CLIDR_EL1': 'trap1, -' })
+  check('v8.4', 0, 'HCR_EL2.TGE', { 'MIDR_EL1 ID_AA64PFR0_EL1 CLIDR_EL1': 'trap2, -' })
+  check('v8.3', 0, '', { 'MIDR_EL1 ID_AA64PFR0_EL1 CLIDR_EL1': '-' })
+  check('v8.4', 0, '', { CTR_EL0: outcome('CTR_EL0', 'read', 0, controls('v8.3', '')) + ', -', SCTLR_EL1: '-' })
+  const unallocated = encodingKey(3, 0, 0, 0, 1), state = controls('v8.4', '')
+  expect([resolveUnallocated(unallocated, 'read', 0, state).kind, resolveUnallocated(unallocated, 'write', 0, state).kind, resolveUnallocated(unallocated, 'read', 1, state).kind, resolveUnallocated(encodingKey(3, 0, 1, 0, 7), 'read', 0, state).kind])
+    .toEqual(['trap', 'undefined', 'undefined', 'undefined'])
 })

@@ -123,7 +123,20 @@ export function resolve(row: Row | undefined, direction: Direction, el: EL, cont
     if (applies(rule, words, context)) return (context & CONTEXT.TGE) !== 0 ? rule.resolutionTGE : rule.resolution
   }
   if (access.view !== undefined && el === 1 && (words[HCR]! & access.viewMask) !== 0) return access.view
-  return access.conclusions[el]![el === 1 ? context & 15 : el === 2 ? (context >>> 4) & 1 : context >>> 6]!
+  return routed(access.conclusions[el]![el === 1 ? context & 15 : el === 2 ? (context >>> 4) & 1 : context >>> 6]!, context)
+}
+
+/** FEAT_IDST: reads of identification registers at EL0 trap, instead of being UNDEFINED. */
+const IDENTIFICATION: Resolution = { kind: 'trap', to: 1, ec: EC.SystemRegister, rule: 'FEAT_IDST: reads of identification registers at EL0' }
+const IDENTIFICATION_TGE: Resolution = { kind: 'trap', to: 2, ec: EC.SystemRegister, rule: 'FEAT_IDST: reads of identification registers at EL0 (HCR_EL2.TGE)' }
+/** op0 3, op1 0, 1 or 3, CRn 0, CRm 0 to 7 ("the feature ID space"). */
+const isIdentification = (key: number): boolean => key >>> 14 === 3 && (key >>> 7 & 15) === 0 && (key >>> 3 & 15) < 8 && (key >>> 11 & 7) !== 2 && (key >>> 11 & 7) < 4
+/** What `conclude` says goes to EL2 under HCR_EL2.TGE. */
+export const routed = (conclusion: Resolution, context: number): Resolution => conclusion === IDENTIFICATION && (context & CONTEXT.TGE) !== 0 ? IDENTIFICATION_TGE : conclusion
+
+/** An encoding without a row. */
+export function resolveUnallocated(key: number, direction: Direction, el: EL, controls: Controls): Resolution {
+  return el === 0 && direction === 'read' && controls.features.has('FEAT_IDST') && isIdentification(key) ? routed(IDENTIFICATION, contextOf(compiledFor(controls.features, controls.gicVersion), controls.file.i32)) : UNALLOCATED
 }
 
 /** The first of `rules` that applies. */
@@ -255,6 +268,7 @@ export function conclude(row: Row, direction: Direction, el: EL, context: number
   const registerOf = (name: string, rule: string): Resolution => ({ kind: 'register', row: rowByName(name)!, rule })
   const memory = (offset: number, rule: string): Resolution => ({ kind: 'memory', offset, row, rule })
 
+  if (el === 0 && !write && has('FEAT_IDST') && isIdentification(row.key) && (row.minimumEL > 0 || unavailable(row, direction, has) !== undefined)) return IDENTIFICATION
   if (row.implementationDefined) return undefinedBecause('IMPLEMENTATION DEFINED, and this implementation defines none')
   const never = unavailable(row, direction, has)
   if (never !== undefined) return undefinedBecause(never)

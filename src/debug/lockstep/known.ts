@@ -62,14 +62,6 @@ export const KNOWN: readonly Known[] = [
     },
   },
   {
-    reason: 'FEAT_IDST, which no profile has: reads of the identification space at EL0 are UNDEFINED with EC 0, with it EC 0x18',
-    mend: true,
-    applies: situation => {
-      const values = syndromes(situation)
-      return values !== undefined && ecOf(values[0]) === EC.Unknown && ecOf(values[1]) === EC.SystemRegister && ((values[1] >> 20) & 3) === 3 && ((values[1] >> 10) & 0xf) === 0
-    },
-  },
-  {
     reason: 'QEMU 10 keeps PSTATE.PAN over an illegal exception return (pseudocode SetPSTATEFromPSR: PAN is SPSR_ELx.PAN, whether IllegalExceptionReturn or not); UAO is UNKNOWN there',
     mend: true,
     applies: ({ word, found, name }) => found.length === 1 && (
