@@ -22,14 +22,14 @@ export function linuxTable(rows: readonly PaperRow[], l1: string): string {
 }
 
 /** The traps of one operation side by side; what only one of the two does stands in its column alone. */
-export function compareTable(left: PaperRow, right: PaperRow, configuration: string, l1: string): string {
+export function compareTable(left: PaperRow, right: PaperRow, configuration: string, l1: string, against = 'mini-kvm'): string {
   const a = left.why ?? [], b = right.why ?? []
   const lines = alignTraps(a, b).map(({ left: l, right: r }, i) => [String(i + 1), l?.symbol?.replace(/\+0x.*/, '') ?? '', l === undefined ? '' : accessOf(l), r === undefined ? '' : accessOf(r), r?.symbol?.replace(/\+0x.*/, '') ?? ''])
   const common = lines.filter(([, , l, r]) => l !== '' && r !== '').length
   return [
-    `One ${left.benchmark} on ${configuration}: mini-kvm ${a.length} traps, ${l1} ${b.length}, ${common} of them the same and in the same order.`, '',
-    formatTable(['#', 'function of mini-kvm', 'mini-kvm', l1, `function of ${l1}`], lines, ['right']), '',
+    `One ${left.benchmark} on ${configuration}: ${against} ${a.length} traps, ${l1} ${b.length}, ${common} of them the same and in the same order.`, '',
+    formatTable(['#', `function of ${against}`, against, l1, `function of ${l1}`], lines, ['right']), '',
     'Accesses that the two do not make equally often:', '',
-    formatTable(['access', 'mini-kvm', l1], differences(a, b).map(each => [each.access, String(each.left), String(each.right)]), ['left', 'right', 'right']),
+    formatTable(['access', against, l1], differences(a, b).map(each => [each.access, String(each.left), String(each.right)]), ['left', 'right', 'right']),
   ].join('\n')
 }

@@ -61,6 +61,7 @@ describe('exit code 2 and one line', { timeout: 60_000 }, () => {
     ['an unknown command', ['walk'], /no command 'walk'/],
     ['virtual EL2 where FEAT_NV is hidden', ['run', bench, '--on', 'vm', '--el2', '--arch', 'v8.4', '--hide', 'NV'], /FEAT_NV/],
     ['--compare without --l1', ['paper', '--compare'], /--compare: .*--l1/],
+    ['--against without --compare', ['paper', '--l1', bench, '--against', bench], /--against: .*--compare/],
     ['an --l1 that is no kernel', ['paper', '--l1', file('kernel', noise)], /--l1: .* is not an arm64 Image but of no known form/],
     ['an --l1 that is an ELF file', ['paper', '--l1', `${bench}.elf`], /--l1: .* is not an arm64 Image but an ELF file; the Image/],
     ['a kernel of --apps too large for the VM', ['paper', '--apps', '--l1', file('large-kernel', Uint8Array.from(readFileSync(bench), (byte, i) => (i >= 16 && i < 24 ? [0, 0, 0, 0x7f, 0, 0, 0, 0][i - 16]! : byte)))], /--l1: .* is too big: .* MiB, and its VM has 448 MiB/],

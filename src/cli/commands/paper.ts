@@ -30,6 +30,7 @@ interface Flags {
   readonly why?: string
   readonly l1?: string
   readonly compare: boolean
+  readonly against?: string
   readonly apps: boolean
   readonly svg?: string
   readonly json: boolean
@@ -117,6 +118,7 @@ export const paperCommand = buildCommand({
       '  nidus paper --l1 arch/arm64/boot/Image       any arm64 kernel with KVM, initramfs support and the PL011 as its console',
       '  nidus paper --l1 debian:5.10 --arch v8.0     its pages rewritten as virtual EL2 comes to execute them',
       '  nidus paper --l1 debian:5.10 --compare      its traps beside those of mini-kvm (hypercall on v8.3, nVHE; another with --why)',
+      '  nidus paper --l1 debian:7 --compare --against debian:6.12 --why hypercall@v8.3,vhe     two kernels, access by access',
       '  nidus paper --apps --svg apps.svg            hackbench, kernbench, netperf and memcached in small on Linux: native, in a VM, nested (Figure 2, scaled down)',
       '  nidus paper --json > paper.json',
     ].join('\n'),
@@ -130,6 +132,7 @@ export const paperCommand = buildCommand({
       why: { kind: 'parsed', parse: (text: string) => { parseWhy(text); return text }, brief: 'List the traps of one operation: B@ARCH[,nvhe|vhe][,nv|neve][,v2|v3]', optional: true, placeholder: 'B@ARCH' },
       l1: { kind: 'parsed', parse: String, brief: 'Guest hypervisor: an arm64 kernel Image with KVM, or debian:X, instead of mini-kvm', optional: true, placeholder: 'IMAGE' },
       compare: { kind: 'boolean', brief: 'With --l1: the traps of one operation beside those of mini-kvm', default: false, withNegated: false },
+      against: { kind: 'parsed', parse: String, brief: 'With --compare: another guest hypervisor in the place of mini-kvm', optional: true, placeholder: 'IMAGE' },
       apps: { kind: 'boolean', brief: 'Application loads on a Linux kernel (--l1, default debian:6.12) at every level, instead of the microbenchmarks', default: false, withNegated: false },
       svg: { kind: 'parsed', parse: String, brief: 'With --apps: write the chart to FILE', optional: true, placeholder: 'FILE' },
       json: { kind: 'boolean', brief: 'Print JSON', default: false, withNegated: false },
@@ -137,6 +140,7 @@ export const paperCommand = buildCommand({
   },
   async func(flags: Flags) {
     if (flags.compare && flags.l1 === undefined) throw new BadInput('--compare', 'it compares mini-kvm with the guest hypervisor of --l1; name one')
+    if (flags.against !== undefined && !flags.compare) throw new BadInput('--against', 'it names the other side of --compare')
     if (flags.apps) return applications(flags)
     if (flags.svg !== undefined) throw new BadInput('--svg', 'it is for --apps')
     const guests = loadGuests()
@@ -154,8 +158,9 @@ export const paperCommand = buildCommand({
     if (flags.compare) {
       const { benchmark, configuration } = parseWhy(flags.why ?? `hypercall@v8.3,v${flags.gic}`)
       if (configuration.paravirt !== null || configuration.level === 'vm') throw new BadInput('--compare', 'Linux is not rewritten and needs virtual EL2; choose v8.3, neve or v8.4')
-      const [mini] = rowsOf(configuration, measure(configuration, guests), [benchmark], true), [own] = rowsOf(configuration, run(configuration), [benchmark], true)
-      print([mini!, own!], () => compareTable(mini!, own!, configurationName(configuration), flags.l1!))
+      const other = flags.against === undefined ? {} : { linux: await linuxHypervisor(flags.against, () => guests.benchImage.length, LINUX_MEMORY) }
+      const [mini] = rowsOf(configuration, measure(configuration, guests, other), [benchmark], true), [own] = rowsOf(configuration, run(configuration), [benchmark], true)
+      print([mini!, own!], () => compareTable(mini!, own!, configurationName(configuration), flags.l1!, flags.against))
       return
     }
     if (flags.why !== undefined) {
