@@ -55,5 +55,6 @@ test('why a run ended, from what was printed', () => {
   expect(whyItEnded('vmm: 2 vCPUs, 64 MiB\nvmm: vcpu 0: exit reason 9\nvmm: the VM cannot go on\n', 'reset', 5)).toBe('vmm: the VM cannot go on')
   expect(whyItEnded('[  1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n[ 1.1] more\n', 'limit', 5)).toMatch(/^Kernel panic - not syncing: VFS: Unable to mount root fs .* \(it needs CONFIG_BLK_DEV_INITRD\)$/)
   expect(whyItEnded('', 'limit', 8_000_000_000)).toMatch(/printed nothing in 8,000,000,000 instructions \(limit\)/)
+  expect(whyItEnded('bench: done\n', 'off', 7)).toMatch(/never started the first process/)
   expect(whyItEnded('vmm: 2 vCPUs\n', 'limit', 1234)).toBe('it ended with limit after 1,234 instructions')
 })

@@ -73,6 +73,7 @@ export function whyItEnded(printed: string, outcome: string, instructions: numbe
   const panic = line(/Kernel panic - not syncing: .*$/m)
   if (panic !== undefined) return `${panic}${panic.includes('root fs') || panic.includes('init') ? ' (it needs CONFIG_BLK_DEV_INITRD)' : ''}`
   if (printed.trim() === '') return `it printed nothing in ${grouped(instructions)} instructions (${outcome}); it needs a device tree, PSCI and the PL011 as its console`
+  if (!printed.includes('vmm: ')) return `it never started the first process of its initramfs (${outcome} after ${grouped(instructions)} instructions): no Linux kernel, or one without CONFIG_BLK_DEV_INITRD`
   return `it ended with ${outcome} after ${grouped(instructions)} instructions`
 }
 
