@@ -1,9 +1,10 @@
-/** npm run bench -- boot|cpu|nested|switch [--json] [--repeat N] [--size N]: one line of progress on stderr, rows on stdout. */
+/** npm run bench -- boot|cpu|nested|profile|restore|switch [--json] [--repeat N] [--size N]: one line of progress on stderr, rows on stdout. */
 import { parseArgs } from 'node:util'
 import { bootBench } from './boot.ts'
 import { cpuBench } from './cpu.ts'
 import { nestedBench } from './nested.ts'
 import { profileBench } from './profile.ts'
+import { restoreBench } from './restore.ts'
 import type { BenchResult } from './result.ts'
 import { switchBench } from './switch.ts'
 
@@ -13,6 +14,7 @@ const BENCHES: Readonly<Record<string, (size: number | undefined, repeat: number
   /** One run; `size` hypercalls. */
   nested: size => nestedBench(size ?? 5_000),
   profile: () => profileBench(),
+  restore: (_, repeat) => restoreBench(repeat),
   switch: (size, repeat) => switchBench(size ?? 20_000, repeat),
 }
 

@@ -1,7 +1,7 @@
 /** The measured processes run built code, as the command does (scripts/built.js); all programs are built at once. */
 import { fileURLToPath } from 'node:url'
 
-const NAMES = ['debian-run', 'cpu-run', 'switch-run'] as const
+const NAMES = ['debian-run', 'cpu-run', 'switch-run', 'fork-run'] as const
 type Name = typeof NAMES[number]
 
 const { built } = await import(new URL('../scripts/built.js', import.meta.url).href) as { readonly built: (entries: readonly string[]) => Promise<readonly string[] | undefined> }
