@@ -4,7 +4,7 @@
  *   node scripts/lockstep.ts [--count N] [--coverage] [--seed S] [--family traps,..] [--on v8.4,..] [--show N]
  *
  * N programs of each family on each profile that QEMU has a CPU for. Prints the first divergence of each program that has one; exit status 1. `--coverage`: which bits
- * of the registers with traps were set in some program and clear in another, and which traps were taken; from 50 programs of each family on, what is missing must have a reason.
+ * of the registers with traps were set in some program and clear in another, and which traps were taken; from 100 programs of each family on, a bit that is missing must have a reason.
  */
 import { parseArgs } from 'node:util'
 import { profile } from '../src/arch/features.ts'
@@ -20,8 +20,8 @@ const { values } = parseArgs({ options: {
   on: { type: 'string', default: PAIRS.map(({ name }) => name).join() }, show: { type: 'string', default: '10' }, coverage: { type: 'boolean', default: false },
 } })
 const count = Number(values.count), first = Number(values.seed), show = Number(values.show)
-/** So many programs of each family cover all that can be. */
-const ENOUGH = 50
+/** So many programs of each family set and clear all that can be (tests/lockstep/coverage.test.ts). */
+const ENOUGH = 100
 const coverage = new Coverage()
 const known = new Map<string, number>()
 let programs = 0, steps = 0, finished = 0, exceptions = 0, differ = 0
