@@ -9,7 +9,7 @@ import { ACCESS } from '../engine/callbacks.ts'
 import type { Callbacks } from '../engine/callbacks.ts'
 import type { EngineApi } from '../engine/engine.ts'
 import { decode } from '../isa/decode.ts'
-import type { ExceptionKind, PacKey, PstateField, WaitKind } from '../isa/semantics.ts'
+import type { ExceptionKind, PstateField, WaitKind } from '../isa/semantics.ts'
 import { SLOT, brkTarget, daifTrap, eretTrap, fpTrap, hvcAvailability, pauthEnabled, pauthTrap, smcTrap, svcTarget, wfxTrap } from '../sysreg/index.ts'
 import type { Resolution } from '../sysreg/index.ts'
 import { Core } from './core.ts'
@@ -48,8 +48,6 @@ export interface CpuOptions extends Omit<CoreOptions, 'registry'> {
 const ISS_ISV = 1 << 24, ISS_EX = 1 << 6
 const isLoadExclusive = (word: number): boolean => (word & 0x3fc0_0000) === 0x0840_0000
 
-const PAC_KEYS = { IA: 'APIA', IB: 'APIB', DA: 'APDA', DB: 'APDB' } as const
-
 export class Cpu {
   readonly core: Core
   readonly engine: EngineApi
@@ -63,7 +61,6 @@ export class Cpu {
   readonly pauth: PointerAuthentication
   readonly inlineAccess: InlineAccess
   readonly selfHosted: SelfHostedDebug
-  #pacTraps = false
 
   constructor(options: CpuOptions) {
     const core = this.core = new Core({ ...options, registry: new ViewRegistry() })
@@ -78,9 +75,9 @@ export class Cpu {
     this.system = new SystemAccess({
       core, exceptions: this.exceptions, interrupts: this.interrupts, memory: this.memory, maintenance: this.maintenance, registers, stateChanged,
     })
-    this.pauth = new PointerAuthentication(core)
     this.inlineAccess = new InlineAccess(core)
     this.engine = core.engine = options.engine(this.#callbacks())
+    this.pauth = new PointerAuthentication(this.engine.pointerCodes)
     this.engine.inline.setCosts(options.costs.systemRegisterRead, options.costs.systemRegisterWrite)
     this.pes = core.pes = options.gic.slice(0, options.pes).map((gic, index) => {
       const file = this.engine.registerFile(index)
@@ -103,8 +100,7 @@ export class Cpu {
     this.inlineAccess.select()
     this.engine.inline.pending = true
     state.fpTrap = fpTrap(el, core.controls) !== undefined
-    this.#pacTraps = pauthTrap(el, core.controls) !== undefined
-    this.pauth.select(this.memory.view, pe)
+    this.pauth.select(this.memory.view, pe, pauthTrap(el, core.controls) !== undefined)
     const sctlr = pe.file.i32[2 * (el === 2 || (el === 0 && core.host(pe)) ? SLOT.SCTLR_EL2 : SLOT.SCTLR_EL1)]!
     state.spAlignmentCheck = (sctlr & (el === 0 ? SCTLR_SA0 : SCTLR_SA)) !== 0
   }
@@ -158,21 +154,8 @@ export class Cpu {
         core.onEvent?.({ kind: 'marker', pe: pe.index, value, instructions, cycles }, cycles)
       },
       barrier: () => {},
-      addPAC: (key, pointer, modifier) => this.#pacTrapped(key) ? pointer : this.pauth.add(key, pointer, modifier),
-      authenticate: (key, pointer, modifier) => this.#pacTrapped(key) ? pointer : this.pauth.authenticate(key, pointer, modifier),
-      strip: (data, pointer) => this.pauth.strip(data, pointer),
-      genericPAC: (value, modifier) => this.#pacTrapped('GA') ? 0n : this.pauth.generic(value, modifier),
+      pauthTrap: () => { this.#trap(pauthTrap(core.el, core.controls)!, syndrome.pauth()) },
     }
-  }
-
-  /** HCR_EL2.API: traps the instructions of keys that are enabled. */
-  #pacTrapped(key: PacKey): boolean {
-    if (!this.#pacTraps) return false
-    const core = this.core
-    const trap = pauthTrap(core.el, core.controls)
-    if (trap === undefined || (key !== 'GA' && !pauthEnabled(PAC_KEYS[key], core.el, core.controls))) return false
-    this.#trap(trap, syndrome.pauth())
-    return true
   }
 
   #writePstate(field: PstateField, value: number): void {
@@ -269,8 +252,12 @@ export class Cpu {
     }
     let address = core.pe.file.u64[el === 2 ? SLOT.ELR_EL2 : SLOT.ELR_EL1]!
     if (key !== undefined) {
-      if (this.#pacTrapped(key)) return
-      address = this.pauth.authenticateReturn(key, address)
+      const pacTrap = pauthEnabled(`AP${key}`, el, core.controls) ? pauthTrap(el, core.controls) : undefined
+      if (pacTrap !== undefined) {
+        this.#trap(pacTrap, syndrome.pauth())
+        return
+      }
+      address = this.engine.authenticate(key, address, this.engine.state.sp)
     }
     this.returnFromException(address)
   }

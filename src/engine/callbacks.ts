@@ -10,7 +10,7 @@
  * `engine.limit(n)` shortens the current run: with 0 it ends after this instruction (at once for everything except `read`, `write` and
  * exclusives, where it ends at the next taken branch).
  */
-import type { AccessSize, BarrierKind, ExceptionKind, PacKey, PstateField, WaitKind } from '../isa/semantics.ts'
+import type { AccessSize, BarrierKind, ExceptionKind, PstateField, WaitKind } from '../isa/semantics.ts'
 
 /** Bits of the `flags` of an access: `MemoryOptions` of isa/semantics.ts, and the ISS of a data abort. */
 export const ACCESS = {
@@ -69,9 +69,6 @@ export interface Callbacks {
   /** Only when `EngineOptions.barriers` is set. */
   barrier(kind: BarrierKind): void
 
-  addPAC(key: PacKey, pointer: bigint, modifier: bigint): bigint
-  /** May redirect (FEAT_FPAC is not implemented, but traps to EL2 are). */
-  authenticate(key: PacKey, pointer: bigint, modifier: bigint): bigint
-  strip(data: boolean, pointer: bigint): bigint
-  genericPAC(value: bigint, modifier: bigint): bigint
+  /** An instruction with a key that traps (`PointerCodes.trapped`). Redirects. */
+  pauthTrap(): void
 }

@@ -10,12 +10,13 @@ import { ACCESS } from './callbacks.ts'
 import type { Callbacks } from './callbacks.ts'
 import { CodePages } from './code-pages.ts'
 import { crcTable } from './crc.ts'
-import { BARRIER_KINDS, EXCEPTION_KINDS, PAC_KEYS, PSTATE_FIELDS, RETURN_KEYS, WAIT_KINDS } from './handler.ts'
+import { BARRIER_KINDS, EXCEPTION_KINDS, PSTATE_FIELDS, RETURN_KEYS, WAIT_KINDS } from './handler.ts'
 import type { Variant } from '../isa/instruction.ts'
 import type { Decoding } from './interpreter.ts'
 import { InlineSystem } from './inline-system.ts'
 import { interpreterModule } from './modules.ts'
 import type { InterpreterModule } from './modules.ts'
+import { PAC_KEYS, PointerCodes } from './pointer-codes.ts'
 import { SoftFloat } from './floating-point.ts'
 import { BACKING, BACKING_STRIDE, CRC_TABLES, HOT, MAXIMUM_PES, PAGE_FLAGS, PAGE_SHIFT, REGISTER_FILES, REGISTER_FILE_SLOTS, REGISTER_FILE_STRIDE, SIDE, layoutFor } from './layout.ts'
 import type { Layout } from './layout.ts'
@@ -65,6 +66,7 @@ export class Engine {
   readonly state: State
   readonly tlb: Tlb
   readonly inline: InlineSystem
+  readonly pointerCodes: PointerCodes
   private readonly layout: Layout
   private readonly options: EngineOptions
   private readonly pages: CodePages
@@ -108,6 +110,7 @@ export class Engine {
     this.bytes = new Uint8Array(buffer)
     this.state = new State(buffer)
     this.inline = new InlineSystem(buffer)
+    this.pointerCodes = new PointerCodes(buffer)
     this.tlb = new Tlb(buffer, this.layout, ramPa)
     const slots = options.registerSlots ?? REGISTER_FILE_SLOTS
     if (slots > REGISTER_FILE_SLOTS) throw new RangeError(`${slots} register slots`)
@@ -193,10 +196,7 @@ export class Engine {
       wait: (kind: number) => { callbacks.wait(WAIT_KINDS[kind]!) },
       sendEvent: (local: number) => { callbacks.sendEvent(local !== 0) },
       barrier: (kind: number) => { callbacks.barrier(BARRIER_KINDS[kind]!) },
-      addPAC: (key: number, pointer: bigint, modifier: bigint) => callbacks.addPAC(PAC_KEYS[key]!, BigInt.asUintN(64, pointer), BigInt.asUintN(64, modifier)),
-      authenticate: (key: number, pointer: bigint, modifier: bigint) => callbacks.authenticate(PAC_KEYS[key]!, BigInt.asUintN(64, pointer), BigInt.asUintN(64, modifier)),
-      strip: (data: number, pointer: bigint) => callbacks.strip(data !== 0, BigInt.asUintN(64, pointer)),
-      genericPAC: (value: bigint, modifier: bigint) => callbacks.genericPAC(BigInt.asUintN(64, value), BigInt.asUintN(64, modifier)),
+      pauthTrap: () => { callbacks.pauthTrap() },
     }
   }
 
@@ -209,6 +209,12 @@ export class Engine {
     this.bytes.copyWithin(BACKING + this.current * BACKING_STRIDE, 0, HOT.SIZE)
     this.bytes.copyWithin(0, BACKING + pe * BACKING_STRIDE, BACKING + pe * BACKING_STRIDE + HOT.SIZE)
     this.current = pe
+  }
+
+  /** What AUTxx with this key makes of a pointer: for ERETAA and ERETAB. */
+  authenticate(key: 'IA' | 'IB', pointer: bigint, modifier: bigint): bigint {
+    const authenticate = this.helpers!['authenticate'] as (key: number, pointer: bigint, modifier: bigint) => bigint
+    return BigInt.asUintN(64, authenticate(PAC_KEYS.indexOf(key), pointer, modifier))
   }
 
   /** Register file of a PE, in the engine's memory. */

@@ -27,7 +27,6 @@ export const RETURN_KEYS = [undefined, 'IA', 'IB'] as const
 export const PSTATE_FIELDS = ['SPSel', 'DAIFSet', 'DAIFClr', 'PAN', 'UAO', 'DIT', 'SSBS', 'TCO'] as const
 export const WAIT_KINDS = ['WFI', 'WFE'] as const
 export const BARRIER_KINDS = ['DSB', 'DMB', 'ISB', 'SB', 'CSDB', 'SSBB', 'PSSBB'] as const
-export const PAC_KEYS = ['IA', 'IB', 'DA', 'DB', 'GA'] as const
 
 const selector = (list: readonly unknown[], value: unknown): Expression => W.i32(list.indexOf(value))
 
@@ -374,7 +373,7 @@ export class HandlerCode extends Code {
     const index = this.helpers.imports[request.name]!
     const args: Expression[] = []
     switch (request.name) {
-      case 'undefined': case 'unimplemented': case 'system': case 'marker': case 'genericPAC': break
+      case 'undefined': case 'unimplemented': case 'system': case 'marker': case 'pauthTrap': break
       case 'exception': args.push(selector(EXCEPTION_KINDS, request.kind)); break
       case 'exceptionReturn': args.push(selector(RETURN_KEYS, request.key)); break
       case 'writePstate': args.push(selector(PSTATE_FIELDS, request.field)); break
@@ -385,8 +384,6 @@ export class HandlerCode extends Code {
         // A context synchronisation event: what was fetched before it is fetched again.
         if (request.kind === 'ISB') this.frame.branchFar(W.add(addressOfRecord(this.frame.record), W.i64(4)))
         return
-      case 'addPAC': case 'authenticate': args.push(selector(PAC_KEYS, request.key)); break
-      case 'strip': args.push(W.i32(request.data ? 1 : 0)); break
     }
     args.push(...operands)
     if (resultLeaf === undefined) {

@@ -4,6 +4,7 @@
  */
 import { ACCESS } from './callbacks.ts'
 import { CRC_TABLES, HOT, TLB } from './layout.ts'
+import { POINTER_CODES, definePointerCodes } from './pointer-codes.ts'
 import { ENTRY_FLAGS } from './tlb.ts'
 import { Code, parameter } from './wasm/code.ts'
 import * as W from './wasm/expression.ts'
@@ -41,6 +42,12 @@ export interface Helpers {
   readonly fpTrap: number
   /** (i64, i64) -> v128. */
   readonly carrylessMultiply: number
+  /** See pointer-codes.ts. */
+  readonly computePAC: number
+  readonly addPAC: number
+  readonly authenticate: number
+  readonly strip: number
+  readonly genericPAC: number
 }
 
 /** Imports with parameters and results; engine.ts supplies them. */
@@ -68,10 +75,7 @@ export const IMPORTS: Readonly<Record<string, readonly [readonly ValueType[], re
   wait: [[I32], []],
   sendEvent: [[I32], []],
   barrier: [[I32], []],
-  addPAC: [[I32, I64, I64], [I64]],
-  authenticate: [[I32, I64, I64], [I64]],
-  strip: [[I32, I64], [I64]],
-  genericPAC: [[I64, I64], [I64]],
+  pauthTrap: [[], []],
   /** Operation as isa/fp-operation.ts codes it; operands and result are in FP_SCRATCH. */
   floatingPoint: [[I32], []],
   floatingPointLanes: [[I32], []],
@@ -88,6 +92,7 @@ const SIGNATURES: Readonly<Record<Exclude<keyof Helpers, 'imports' | 'read' | 'w
   crc32c: [[I32, I64, I32], [I32]],
   fpTrap: [[I32, I32], []],
   carrylessMultiply: [[I64, I64], [V128]],
+  ...POINTER_CODES,
 }
 
 /** Function indices by name, each asked for when it is first needed. */
@@ -313,4 +318,5 @@ export function defineHelpers(module: ModuleBuilder, helpers: Helpers): void {
   defineCrc(module, helpers.crc32, CRC_TABLES)
   defineCrc(module, helpers.crc32c, CRC_TABLES + 1024)
   defineCarrylessMultiply(module, helpers.carrylessMultiply)
+  definePointerCodes(module, helpers)
 }

@@ -85,6 +85,24 @@ export const SYSTEM = {
   END: 0x640 + 64 * 4,
 } as const
 
+/** What generated code needs for pointer authentication (pointer-codes.ts). The CPU writes it for the PE that runs. */
+export const PAC = {
+  /** i32: keys that are enabled, and of these the ones whose instructions trap; a bit per key. */
+  ENABLED: 0x780,
+  TRAPPED: 0x784,
+  /** i32: addresses of the low and of the high half of each of five keys. */
+  KEYS: 0x788,
+  /** i64 for instruction and for data pointers: the bit that selects the VA range when a code is added. */
+  SELECT: 0x7b0,
+  /** i64, 64 bytes on for data pointers and 32 for the upper range: bits that a code replaces with those above it, bits of the code, ... */
+  EXTENSION: 0x7c0,
+  CODE: 0x7c8,
+  /** ... the bit that is inverted in the code of a pointer that is not canonical, and the lower bit of the error code. */
+  POISON: 0x7d0,
+  ERROR: 0x7d8,
+  END: 0x840,
+} as const
+
 /** Saved hot blocks of the PEs that do not run. */
 export const BACKING = 0x1000
 export const BACKING_STRIDE = 0x600

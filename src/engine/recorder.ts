@@ -6,6 +6,7 @@
 import type { FpOperation } from '../isa/fp-operation.ts'
 import type { AccessSize, BarrierKind, ExceptionKind, LaneBits, MemoryOptions, PacKey, PstateField, Semantics, WaitKind, Width } from '../isa/semantics.ts'
 import { ACCESS } from './callbacks.ts'
+import { PAC_KEYS, pointerTrap } from './pointer-codes.ts'
 import * as W from './wasm/expression.ts'
 import { I32, I64, V128 } from './wasm/expression.ts'
 import type { Expression, ValueType } from './wasm/expression.ts'
@@ -45,9 +46,7 @@ export type Request =
   | { readonly name: 'wait', readonly kind: WaitKind }
   | { readonly name: 'sendEvent', readonly local: boolean }
   | { readonly name: 'barrier', readonly kind: BarrierKind }
-  | { readonly name: 'addPAC' | 'authenticate', readonly key: PacKey }
-  | { readonly name: 'strip', readonly data: boolean }
-  | { readonly name: 'genericPAC' }
+  | { readonly name: 'pauthTrap' }
 
 /** An access as flags of callbacks.ts; `guard` is the base register whose SP alignment is checked first. */
 export interface Access { readonly address: Expression, readonly size: AccessSize, readonly flags: number, readonly guard: Expression | undefined }
@@ -313,10 +312,18 @@ export class Recorder implements Semantics<Expression> {
     const wide = value.type === I64 ? value : W.extendU(value)
     return W.leaf(LEAF.HELPER, I32, castagnoli ? 'crc32c' : 'crc32', 0, [accumulator, wide, W.i32(bits)])
   }
-  addPAC(key: PacKey, pointer: Expression, modifier: Expression): Expression { return this.request({ name: 'addPAC', key }, [pointer, modifier], I64) }
-  authenticate(key: PacKey, pointer: Expression, modifier: Expression): Expression { return this.request({ name: 'authenticate', key }, [pointer, modifier], I64) }
-  strip(data: boolean, pointer: Expression): Expression { return this.request({ name: 'strip', data }, [pointer], I64) }
-  genericPAC(value: Expression, modifier: Expression): Expression { return this.request({ name: 'genericPAC' }, [value, modifier], I64) }
+  private pointerCode(name: 'addPAC' | 'authenticate' | 'strip' | 'genericPAC', ...operands: Expression[]): Expression { return W.leaf(LEAF.HELPER, I64, name, 0, operands) }
+  private withKey(name: 'addPAC' | 'authenticate', key: PacKey, pointer: Expression, modifier: Expression): Expression {
+    this.fallback(pointerTrap(key), { name: 'pauthTrap' })
+    return this.pointerCode(name, W.i32(PAC_KEYS.indexOf(key)), pointer, modifier)
+  }
+  addPAC(key: PacKey, pointer: Expression, modifier: Expression): Expression { return this.withKey('addPAC', key, pointer, modifier) }
+  authenticate(key: PacKey, pointer: Expression, modifier: Expression): Expression { return this.withKey('authenticate', key, pointer, modifier) }
+  strip(data: boolean, pointer: Expression): Expression { return this.pointerCode('strip', W.i32(data ? 1 : 0), pointer) }
+  genericPAC(value: Expression, modifier: Expression): Expression {
+    this.fallback(pointerTrap('GA'), { name: 'pauthTrap' })
+    return this.pointerCode('genericPAC', value, modifier)
+  }
 }
 
 const addressesOf = ({ address, guard }: Access): readonly Expression[] => guard === undefined ? [address] : [address, guard]

@@ -1,7 +1,6 @@
 /** The engine's interpreter (tier T0) as a test subject, in flat memory. */
 import { SLOT } from '../../src/sysreg/index.ts'
 import { createFlat, type Flat } from '../../src/engine/testing/flat.ts'
-import { addPAC, authenticate, genericPAC, strip } from '../../src/isa/pauth-algorithm.ts'
 import { KEYS, USER_LAYOUT } from './oracle-cpu.ts'
 import { createState, type Result, type TestCase, type TestCpu, WINDOW_ADDRESS } from './subject.ts'
 
@@ -15,12 +14,7 @@ export class EngineCpu implements TestCpu {
   constructor() {
     this.#flat = createFlat({
       ramSize: RAM_SIZE, ramPa: RAM_PA, exact: true, codePages: 8,
-      pauth: {
-        addPAC: (key, pointer, modifier) => addPAC(pointer, modifier, KEYS[key], USER_LAYOUT),
-        authenticate: (key, pointer, modifier) => authenticate(pointer, modifier, KEYS[key], key.endsWith('B') ? 1 : 0, USER_LAYOUT),
-        strip: (_, pointer) => strip(pointer, USER_LAYOUT),
-        genericPAC: (value, modifier) => genericPAC(value, modifier, KEYS.GA),
-      },
+      pauth: { keys: KEYS, data: USER_LAYOUT, code: USER_LAYOUT },
     })
     this.#flat.onRequest = request => {
       // Barriers, hints and waits are nothing to a process.

@@ -1,7 +1,6 @@
 /** Runs random programs on the interpreter and on the oracle and compares the whole state. */
 import { SLOT } from '../../sysreg/index.ts'
 import { FPSR } from '../../isa/softfloat/index.ts'
-import { addPAC, authenticate, genericPAC, strip } from '../../isa/pauth-algorithm.ts'
 import type { PacKeyValue, PointerLayout } from '../../isa/pauth-algorithm.ts'
 import { Oracle, createOracleState } from '../../isa/oracle.ts'
 import type { OracleState } from '../../isa/oracle.ts'
@@ -40,6 +39,7 @@ const RAM_SIZE = 0x6_0000
 const AREA: Layout = { codeBase: RAM_PA + 0x1_0000, codeSize: 0x3000, dataBase: RAM_PA + 0x2_0000, dataSize: 0x4_0000 }
 const STEPS_PER_PROGRAM = 3000
 const KEY: PacKeyValue = { low: 0n, high: 0n }
+const KEYS = Object.fromEntries((['IA', 'IB', 'DA', 'DB', 'GA'] as const).map(k => [k, KEY])) as Record<PacKey, PacKeyValue>
 const POINTERS: PointerLayout = { tbi: [false, false], bottom: [48, 48], twoRanges: true }
 
 /** The interpreter's monitor compares values, the oracle's addresses: `value` is what the marked bytes were. */
@@ -66,19 +66,13 @@ class Comparison {
     this.random = new Random(options.seed)
     const engine = (translate: boolean): Flat => createFlat({
       ramSize: RAM_SIZE, ramPa: RAM_PA, exact: options.exact, slow: options.slow, codePages: 8, translate, translateAfter: 1,
-      pauth: {
-        addPAC: (_, pointer, modifier) => addPAC(pointer, modifier, KEY, POINTERS),
-        authenticate: (key, pointer, modifier) => authenticate(pointer, modifier, KEY, key.endsWith('B') ? 1 : 0, POINTERS),
-        strip: (_, pointer) => strip(pointer, POINTERS),
-        genericPAC: (value, modifier) => genericPAC(value, modifier, KEY),
-      },
+      pauth: { keys: KEYS, data: POINTERS, code: POINTERS },
     })
     this.flat = engine(options.translate ?? false)
     this.interpreter = options.translate === true ? engine(false) : undefined
-    const keys = Object.fromEntries((['IA', 'IB', 'DA', 'DB', 'GA'] as const).map(k => [k, KEY])) as Record<PacKey, PacKeyValue>
     this.oracle = new Oracle(createOracleState(), {
       decoder: this.decoder,
-      pauth: { keys, data: POINTERS, code: POINTERS },
+      pauth: { keys: KEYS, data: POINTERS, code: POINTERS },
       memory: {
         load: (address, size, access) => {
           const at = this.place(address, size, access.atomic === true || access.ordered === true)

@@ -9,6 +9,9 @@ import { ACCESS } from '../callbacks.ts'
 import type { Callbacks } from '../callbacks.ts'
 import { Engine } from '../engine.ts'
 import type { EngineOptions } from '../engine.ts'
+import { PAC_KEYS, pointerTable } from '../pointer-codes.ts'
+import type { OracleOptions } from '../../isa/oracle.ts'
+import { SLOT } from '../../sysreg/index.ts'
 import { ENTRY_FLAGS, KIND } from '../tlb.ts'
 
 export type Request =
@@ -25,7 +28,8 @@ export interface FlatOptions {
   readonly exact?: boolean
   readonly codePages?: number
   readonly barriers?: boolean
-  readonly pauth?: Pick<Callbacks, 'addPAC' | 'authenticate' | 'strip' | 'genericPAC'>
+  /** As OracleOptions.pauth; without, no key is enabled. */
+  readonly pauth?: NonNullable<OracleOptions['pauth']>
   /** Never fill the data TLB: every access takes the slow path. */
   readonly slow?: boolean
   readonly translate?: boolean
@@ -91,7 +95,7 @@ export function createFlat(options: FlatOptions): Flat {
     sendEvent: local => { ask({ kind: 'other', name: 'SEV', detail: local ? 1 : 0 }) },
     marker: () => { ask({ kind: 'marker' }) },
     barrier: name => { ask({ kind: 'other', name, detail: 0 }) },
-    ...(options.pauth ?? { addPAC: (_, pointer) => pointer, authenticate: (_, pointer) => pointer, strip: (_, pointer) => pointer, genericPAC: () => 0n }),
+    pauthTrap: () => { ask({ kind: 'other', name: 'pauth trap', detail: 0 }) },
   }
   const engineOptions: EngineOptions = {
     ramSize: options.ramSize, features: options.features ?? new Set(FEATURES), callbacks,
@@ -100,6 +104,17 @@ export function createFlat(options: FlatOptions): Flat {
     ...(options.codePages === undefined ? {} : { codePages: options.codePages }), ...(options.barriers === undefined ? {} : { barriers: options.barriers }),
   }
   flat.engine = new Engine(engineOptions)
+  if (options.pauth !== undefined) {
+    const { keys, code, data } = options.pauth, { pointerCodes } = flat.engine, { u64 } = flat.engine.registerFile(0)
+    pointerCodes.setKeys(PAC_KEYS.flatMap(key => {
+      const low = SLOT[`AP${key}KeyLo_EL1`], high = SLOT[`AP${key}KeyHi_EL1`]
+      u64[low] = keys[key].low
+      u64[high] = keys[key].high
+      return [u64.byteOffset + 8 * low, u64.byteOffset + 8 * high]
+    }))
+    pointerCodes.setTable(pointerTable([code, data]))
+    pointerCodes.enabled = (1 << PAC_KEYS.length) - 1
+  }
   const context = flat.engine.tlb.context(1)
   flat.engine.tlb.select(context, context, context)
   return flat
